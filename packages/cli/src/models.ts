@@ -1,0 +1,28 @@
+/** The networks the command trains: images [n, 1, 28, 28] to logits [n, 10]. */
+import { conv2d, flatten, linear, maxPool2d, relu, sequential } from "@thalweg/nn";
+
+const models = {
+  /** 784-256-128-10. */
+  mlp: () => sequential(flatten(), linear(784, 256), relu(), linear(256, 128), relu(), linear(128, 10)),
+  /** Two 5 × 5 convolutions, each halved by pooling, and a hidden layer. */
+  cnn: () =>
+    sequential(
+      conv2d(1, 32, 5, { padding: 2 }),
+      relu(),
+      maxPool2d(2),
+      conv2d(32, 64, 5, { padding: 2 }),
+      relu(),
+      maxPool2d(2),
+      flatten(),
+      linear(3136, 256),
+      relu(),
+      linear(256, 10),
+    ),
+};
+
+export type ModelName = keyof typeof models;
+export const modelNames = Object.keys(models) as readonly ModelName[];
+
+/** A new network with fresh weights, and how long it is trained unless told. */
+export const makeModel = (name: ModelName) => models[name]();
+export const defaultEpochs: Readonly<Record<ModelName, number>> = { mlp: 8, cnn: 2 };

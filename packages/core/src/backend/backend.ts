@@ -1,0 +1,56 @@
+/** What a backend supplies. It never sees a tensor, a graph or an optimizer: Programs and buffers only. */
+import type { DType, HostArray } from "../graph/dtype.ts";
+import type { KernelKind, Program } from "./program.ts";
+
+declare const handleBrand: unique symbol;
+/** A backend's own buffer object, opaque to core. */
+export type BufferHandle = { readonly [handleBrand]?: never } & object;
+
+export interface Capabilities {
+  /** Storage dtypes the backend takes. */
+  readonly dtypes: ReadonlySet<DType>;
+  /** Kernel kinds it compiles; `loop` always. What is missing is rewritten to loop kernels by core. */
+  readonly kernels: ReadonlySet<KernelKind>;
+  /** Whether `readSync` exists: the Sync forms of reading are allowed. */
+  readonly blocking: boolean;
+  /** Threads it computes with. */
+  readonly threads: number;
+}
+
+export interface Executable {
+  readonly program: Program;
+}
+
+export interface MemoryUse {
+  /** Bytes and number of buffers allocated and not freed. */
+  readonly bufferBytes: number;
+  readonly buffers: number;
+  /** Bytes of the arena shared by all Programs. */
+  readonly arenaBytes: number;
+}
+
+export interface Backend {
+  readonly name: string;
+  /** Versions, device and engine, for reports. */
+  readonly description: string;
+  readonly capabilities: Capabilities;
+  /** A zero-filled buffer of `size` elements (size 0 is allowed). */
+  allocate(dtype: DType, size: number): BufferHandle;
+  /** Copies `data` (exactly the buffer's size, in the dtype's host array type) into the buffer. */
+  write(buffer: BufferHandle, data: HostArray): void;
+  /** A copy of the buffer's contents, after every run so far. */
+  read(buffer: BufferHandle): Promise<HostArray>;
+  /** Only when `capabilities.blocking`. */
+  readSync?(buffer: BufferHandle): HostArray;
+  free(buffer: BufferHandle): void;
+  /** Prepares a Program for running; kept and reused by core. */
+  compile(program: Program): Executable;
+  /**
+   * Runs. `buffers`: one handle per non-temporary buffer of the Program, in order; `uniforms`: one number each. A
+   * dynamic index out of range throws IndexError (at the run, or for a non-blocking backend at the next read).
+   */
+  run(executable: Executable, buffers: readonly BufferHandle[], uniforms: readonly number[]): void;
+  memory(): MemoryUse;
+  /** Frees everything. The backend must not be used after. */
+  dispose(): void;
+}

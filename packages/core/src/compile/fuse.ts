@@ -1,0 +1,218 @@
+/**
+ * Which units share a kernel. Units are taken in order; each joins the kernel of something it reads, or of something
+ * that reads the same memory over the same space, when the spaces fit, when every value passed between them stands at the
+ * same iteration, and when no other kernel would have to run in between.
+ */
+import type { Node } from "../graph/node.ts";
+import { sameShape, sizeOf } from "../graph/shape.ts";
+import { type Coordinate, keyOf } from "./coordinates.ts";
+import { type Domain, domainOf, Frame, hasInner } from "./domain.ts";
+import { isContraction, isOpaque, Partition } from "./partition.ts";
+import { isReduce } from "./simplify.ts";
+
+export interface Group {
+  readonly id: number;
+  readonly kind: "loop" | "contraction" | "indexed";
+  /** The contraction or indexed node; loop kernels have none. */
+  readonly opaque?: Node;
+  /** Units (and the contraction, first), inputs before users. */
+  readonly members: Node[];
+  domain: Domain;
+}
+
+export interface Fusion {
+  readonly partition: Partition;
+  /** In an order in which they can run. */
+  readonly groups: Group[];
+  readonly groupOf: ReadonlyMap<Node, Group>;
+}
+
+/** More buffers than this in one kernel and V8's and GPUs' argument lists get slow. */
+const maxBuffers = 40;
+const maxSiblings = 12;
+/** Longer rows are not kept in one kernel between a reduction and its use. */
+const maxRow = 1 << 16;
+const maxRounds = 4;
+
+/** `isolated` units keep a kernel to themselves. */
+export function fuse(roots: readonly Node[], isolated: ReadonlySet<Node> = new Set()): Fusion {
+  const partition = new Partition(roots);
+  let fusion = new Fuser(partition, isolated).run();
+  for (let round = 0; round < maxRounds && partition.storeShared((unit) => fusion.groupOf.get(unit)); round++) {
+    fusion = new Fuser(partition, isolated).run();
+  }
+  return fusion;
+}
+
+class Fuser {
+  readonly #partition: Partition;
+  readonly #isolated: ReadonlySet<Node>;
+  readonly #groups: Group[] = [];
+  readonly #groupOf = new Map<Node, Group>();
+  /** Groups that read a stored node. */
+  readonly #readers = new Map<Node, Set<Group>>();
+  readonly #frames = new Map<Group, Frame>();
+
+  constructor(partition: Partition, isolated: ReadonlySet<Node>) {
+    this.#partition = partition;
+    this.#isolated = isolated;
+  }
+
+  run(): Fusion {
+    for (const node of this.#partition.order) {
+      if (isOpaque(node)) this.#add(node, isContraction(node) ? "contraction" : "indexed");
+      else if (this.#partition.isUnit(node)) this.#addUnit(node);
+    }
+    return { partition: this.#partition, groups: this.#schedule(), groupOf: this.#groupOf };
+  }
+
+  #add(node: Node, kind: Group["kind"]): void {
+    const domain = kind === "loop" ? domainOf(node) : { shape: node.shape, reduced: node.shape.map(() => false) };
+    const group: Group = { id: this.#groups.length, kind, members: [], domain, ...(kind === "loop" ? {} : { opaque: node }) };
+    this.#groups.push(group);
+    this.#join(group, node);
+  }
+
+  #join(group: Group, node: Node): void {
+    group.members.push(node);
+    this.#groupOf.set(node, group);
+    for (const read of this.#partition.reads(node)) {
+      const readers = this.#readers.get(read) ?? new Set();
+      readers.add(group);
+      this.#readers.set(read, readers);
+    }
+  }
+
+  #addUnit(unit: Node): void {
+    const reads = this.#partition.reads(unit);
+    const producers = new Set([...reads].flatMap((read) => this.#groupOf.get(read) ?? []));
+    const siblings = new Set([...reads].flatMap((read) => [...(this.#readers.get(read) ?? [])].slice(-maxSiblings)));
+    const latestFirst = (a: Group, b: Group): number => b.id - a.id;
+    if (this.#isolated.has(unit)) {
+      this.#add(unit, "loop");
+      return;
+    }
+    for (const group of [...producers].sort(latestFirst)) {
+      if (this.#tryJoin(group, unit, reads, producers, true)) return;
+    }
+    for (const group of [...siblings].sort(latestFirst)) {
+      if (!producers.has(group) && this.#tryJoin(group, unit, reads, producers, false)) return;
+    }
+    this.#add(unit, "loop");
+  }
+
+  #tryJoin(group: Group, unit: Node, reads: ReadonlySet<Node>, producers: ReadonlySet<Group>, vertical: boolean): boolean {
+    if (group.members.some((member) => this.#isolated.has(member))) return false;
+    if (group.kind === "indexed" || (group.kind === "contraction" && !vertical)) return false;
+    if (sizeOf(group.domain.shape) === 0) return false;
+    if ([...reads].some((read) => read.op === "barrier" && this.#groupOf.get(read) === group)) return false;
+    const buffers = new Set(group.members.flatMap((m) => [m, ...this.#partition.reads(m)]));
+    if (buffers.size + reads.size + 1 > maxBuffers) return false;
+    const domain = this.#joinedDomain(group, unit, vertical);
+    if (!domain) return false;
+    for (const producer of producers) if (producer !== group && this.#dependsOn(producer, group)) return false;
+    const before = group.domain;
+    if (domain !== before) {
+      this.#frames.delete(group);
+      group.domain = domain;
+    }
+    const fits =
+      (domain === before || group.members.every((member) => this.#fits(group, member))) && this.#fits(group, unit, vertical);
+    if (!fits) {
+      if (domain !== before) this.#frames.delete(group);
+      group.domain = before;
+      return false;
+    }
+    this.#join(group, unit);
+    return true;
+  }
+
+  /** The space of the group once `unit` is in it: its own, or a row space when a trailing reduction joins a map. */
+  #joinedDomain(group: Group, unit: Node, vertical: boolean): Domain | undefined {
+    const own = domainOf(unit);
+    if (!vertical && !sameShape(own.shape.filter((n) => n !== 1), group.domain.shape.filter((n) => n !== 1))) return undefined;
+    if (!isReduce(unit.op) || hasInner(group.domain)) return group.domain;
+    if (!vertical || group.kind === "contraction" || sizeOf(own.shape) !== sizeOf(group.domain.shape)) return undefined;
+    const firstReduced = own.reduced.indexOf(true);
+    const trailing = own.reduced.slice(firstReduced).every((r, i) => r || own.shape[firstReduced + i] === 1);
+    return trailing ? own : undefined;
+  }
+
+  #frame(group: Group): Frame {
+    let frame = this.#frames.get(group);
+    if (!frame) {
+      frame = new Frame(group.domain);
+      this.#frames.set(group, frame);
+    }
+    return frame;
+  }
+
+  #fits(group: Group, unit: Node, vertical = true): boolean {
+    if (unit === group.opaque) return true;
+    const frame = this.#frame(group);
+    const placement = frame.place(unit);
+    if (!placement) return false;
+    const { accesses, blocked } = this.#partition.accesses(frame.table, unit, placement.source);
+    if (blocked.length > 0) return false;
+    const row = group.domain.shape.reduce((n, size, i) => (group.domain.reduced[i] ? n * size : n), 1);
+    for (const { node, position } of accesses) {
+      if (group.kind === "contraction" && hasParts(position)) return false;
+      if (this.#groupOf.get(node) !== group) continue;
+      const own = node === group.opaque ? this.#opaquePosition(group, node) : frame.place(node)?.position;
+      if (own === undefined || keyOf(own) !== keyOf(position)) return false;
+      if (isReduce(node.op) && placement.level !== "outer" && row > maxRow) return false;
+    }
+    return vertical || placement.level !== "outer";
+  }
+
+  #opaquePosition(group: Group, node: Node): Coordinate | undefined {
+    // The contraction's own element: a plain full-space placement.
+    const frame = this.#frame(group);
+    return frame.table.linear(node.shape, frame.axes());
+  }
+
+  /** Whether `group` must run after `other`. */
+  #dependsOn(group: Group, other: Group): boolean {
+    const seen = new Set<Group>([group]);
+    const stack = [group];
+    while (stack.length > 0) {
+      const next = stack.pop() as Group;
+      if (next === other) return true;
+      for (const producer of this.#producers(next)) {
+        if (!seen.has(producer)) {
+          seen.add(producer);
+          stack.push(producer);
+        }
+      }
+    }
+    return false;
+  }
+
+  #producers(group: Group): Set<Group> {
+    const producers = new Set<Group>();
+    for (const member of group.members) {
+      for (const read of this.#partition.reads(member)) {
+        const producer = this.#groupOf.get(read);
+        if (producer && producer !== group) producers.add(producer);
+      }
+    }
+    return producers;
+  }
+
+  /** Groups in dependency order, earliest member first among those ready. */
+  #schedule(): Group[] {
+    const order: Group[] = [];
+    const done = new Set<Group>();
+    const visit = (group: Group): void => {
+      if (done.has(group)) return;
+      done.add(group);
+      for (const producer of [...this.#producers(group)].sort((a, b) => a.id - b.id)) visit(producer);
+      order.push(group);
+    };
+    for (const group of this.#groups) visit(group);
+    return order;
+  }
+}
+
+const hasParts = (c: Coordinate): boolean => c.terms.some(({ variable }) => variable.part !== undefined);
+

@@ -1,0 +1,203 @@
+/**
+ * Graph rewriting before lowering: common subexpressions become one node, constants fold, views collapse, operations the
+ * backend has no kernel for are replaced by their definition. Every rewrite keeps the value to the bit, signs of zero
+ * and NaN included.
+ */
+import type { KernelKind } from "../backend/program.ts";
+import { binary as binaryFunctions, unary as unaryFunctions } from "../backend/scalar.ts";
+import { computeDType, isInteger, roundTo } from "../graph/dtype.ts";
+import { type Attributes, binaryOps, makeNode, type Node, type OpName, reduceOps, topologicalOrder, unaryOps } from "../graph/node.ts";
+import { sameShape, sizeOf } from "../graph/shape.ts";
+import { barrier, permute, reshape, splat } from "./build.ts";
+import { decompose } from "./decompose.ts";
+
+const unarySet: ReadonlySet<string> = new Set(unaryOps);
+const binarySet: ReadonlySet<string> = new Set(binaryOps);
+const reduceSet: ReadonlySet<string> = new Set(reduceOps);
+export const isUnary = (op: string): boolean => unarySet.has(op);
+export const isBinary = (op: string): boolean => binarySet.has(op);
+export const isReduce = (op: string): boolean => reduceSet.has(op);
+
+/** Leaves whose identity is the node itself: two of them are never the same value by structure. */
+const opaqueLeaves: ReadonlySet<OpName> = new Set(["uniform", "data", "parameter", "placeholder"]);
+
+export class Simplifier {
+  readonly #kernels: ReadonlySet<KernelKind>;
+  readonly #interned = new Map<string, Node>();
+  readonly #done = new Map<Node, Node>();
+  readonly #splats = new Map<Node, number>();
+
+  constructor(kernels: ReadonlySet<KernelKind>) {
+    this.#kernels = kernels;
+  }
+
+  /** The simplified nodes of `roots`. */
+  run(roots: readonly Node[]): Node[] {
+    for (const node of topologicalOrder(roots)) this.#visit(node);
+    return roots.map((root) => this.#done.get(root) as Node);
+  }
+
+  /** Simplifies a node some of whose inputs may be new (made by a rewrite). */
+  #visit(node: Node): Node {
+    const known = this.#done.get(node);
+    if (known) return known;
+    const result = this.#rewrite(this.#withInputs(node, node.inputs.map((n) => this.#visit(n))));
+    this.#done.set(node, result);
+    this.#done.set(result, result);
+    return result;
+  }
+
+  #withInputs(node: Node, inputs: readonly Node[]): Node {
+    if (inputs.every((n, i) => n === node.inputs[i])) return node;
+    return makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node;
+  }
+
+  #rewrite(node: Node): Node {
+    const lowered = decompose(node, this.#kernels);
+    if (lowered) return this.#visit(lowered);
+    // What a scatter starts from is memory of its own, never shared with another reader of the same value.
+    if (node.op === "scatterAdd") {
+      const [start, index, source] = node.inputs as [Node, Node, Node];
+      return makeNode("scatterAdd", [barrier(start), index, source], node.attributes, node.shape, node.dtype);
+    }
+    const better = this.#fold(node);
+    if (better && better !== node) return this.#visit(better);
+    return this.#intern(node);
+  }
+
+  #intern(node: Node): Node {
+    if (opaqueLeaves.has(node.op)) return node;
+    const key = `${node.op}|${node.inputs.map((n) => n.id).join(",")}|${JSON.stringify(node.attributes, exact)}|${node.shape.join(",")}|${node.dtype}`;
+    const known = this.#interned.get(key);
+    if (known) return known;
+    this.#interned.set(key, node);
+    if (node.op === "constant") this.#splats.set(node, node.attributes.value);
+    if (node.op === "reshape" || node.op === "expand") {
+      const value = this.#splats.get(node.inputs[0] as Node);
+      if (value !== undefined) this.#splats.set(node, value);
+    }
+    return node;
+  }
+
+  #splat(node: Node | undefined): number | undefined {
+    return node && this.#splats.get(node);
+  }
+
+  #fold(node: Node): Node | undefined {
+    const x = node.inputs[0];
+    const value = this.#splat(x);
+    if (isUnary(node.op)) {
+      if (value === undefined) return undefined;
+      const f = unaryFunctions[node.op as keyof typeof unaryFunctions];
+      return splat(roundCompute(node, f(value)), node.shape, node.dtype);
+    }
+    if (isBinary(node.op)) return this.#foldBinary(node, x as Node, node.inputs[1] as Node);
+    if (isReduce(node.op)) return this.#foldReduce(node, x as Node, value);
+    switch (node.op) {
+      case "stopGradient":
+        return x;
+      case "barrier":
+        // These are stored by a kernel that no reader joins.
+        return ["cumSum", "argSort", "scatterAdd", "data", "parameter", "placeholder"].includes((x as Node).op) ? x : undefined;
+      case "where": {
+        if (value !== undefined) return node.inputs[value ? 1 : 2];
+        return node.inputs[1] === node.inputs[2] ? node.inputs[1] : undefined;
+      }
+      case "cast":
+        if ((x as Node).dtype === node.dtype) return x;
+        return value === undefined ? undefined : splat(castTo(node, value), node.shape, node.dtype);
+      case "reshape":
+        if (sameShape((x as Node).shape, node.shape)) return x;
+        if ((x as Node).op === "reshape") return reshape((x as Node).inputs[0] as Node, node.shape);
+        return value !== undefined && node.shape.some((n) => n !== 1) ? splat(value, node.shape, node.dtype) : undefined;
+      case "expand":
+        if (sameShape((x as Node).shape, node.shape)) return x;
+        if ((x as Node).op === "expand") {
+          return makeNode("expand", [(x as Node).inputs[0] as Node], {}, node.shape, node.dtype);
+        }
+        return undefined;
+      case "permute": {
+        if (value !== undefined) return splat(value, node.shape, node.dtype);
+        const { axes } = node.attributes;
+        if (axes.every((axis, i) => axis === i)) return x;
+        if ((x as Node).op === "permute") {
+          const inner = (x as Node & { attributes: { axes: readonly number[] } }).attributes.axes;
+          return permute((x as Node).inputs[0] as Node, axes.map((axis) => inner[axis] as number));
+        }
+        return undefined;
+      }
+      case "slice":
+        if (value !== undefined) return splat(value, node.shape, node.dtype);
+        return sameShape((x as Node).shape, node.shape) && node.attributes.step.every((s) => s === 1) ? x : undefined;
+      case "pad":
+        if (sameShape((x as Node).shape, node.shape)) return x;
+        return value !== undefined && Object.is(value, node.attributes.value) ? splat(value, node.shape, node.dtype) : undefined;
+      case "shear":
+        return value !== undefined && Object.is(value, 0) ? splat(0, node.shape, node.dtype) : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #foldBinary(node: Node, a: Node, b: Node): Node | undefined {
+    const [x, y] = [this.#splat(a), this.#splat(b)];
+    if (x !== undefined && y !== undefined) {
+      const f = binaryFunctions[node.op as keyof typeof binaryFunctions];
+      return splat(roundCompute(node, f(x, y)), node.shape, node.dtype);
+    }
+    const same = (operand: Node): boolean => operand.dtype === node.dtype;
+    switch (node.op) {
+      case "mul":
+        if (y === 1 && same(a)) return a;
+        return x === 1 && same(b) ? b : undefined;
+      case "div":
+        return y === 1 && same(a) ? a : undefined;
+      case "pow":
+        return y === 1 && same(a) ? a : undefined;
+      case "sub":
+        return Object.is(y, 0) && same(a) ? a : undefined;
+      case "add":
+        // x + 0 turns -0 into 0, but x + -0 is x; for integers both are.
+        if (y !== undefined && same(a) && (Object.is(y, -0) || (y === 0 && isInteger(node.dtype)))) return a;
+        return x !== undefined && same(b) && (Object.is(x, -0) || (x === 0 && isInteger(node.dtype))) ? b : undefined;
+      default:
+        return undefined;
+    }
+  }
+
+  #foldReduce(node: Node, x: Node, value: number | undefined): Node | undefined {
+    const { axes } = node.attributes as { axes: readonly number[] };
+    const count = sizeOf(axes.map((axis) => x.shape[axis] as number));
+    const index = node.op === "argMax" || node.op === "argMin";
+    if (count === 1) return index ? splat(0, node.shape, node.dtype) : reshape(x, node.shape);
+    if (value === undefined || count === 0) return undefined;
+    if (index) return splat(0, node.shape, node.dtype);
+    if (node.op === "max" || node.op === "min") return splat(value, node.shape, node.dtype);
+    if (node.op === "sum" && Number.isInteger(value)) return splat(roundCompute(node, value * count), node.shape, node.dtype);
+    return undefined;
+  }
+}
+
+/** JSON that tells -0, NaN and the infinities apart. */
+export function exact(_key: string, value: unknown): unknown {
+  if (typeof value !== "number") return value;
+  if (Object.is(value, -0)) return "-0";
+  return Number.isFinite(value) ? value : String(value);
+}
+
+/** float32 arithmetic is done in at least float32: constants keep their double value, as kernels would. */
+function roundCompute(node: Node, value: number): number {
+  const dtype = computeDType(node.dtype);
+  return dtype === "float32" || dtype === "float64" ? value : roundTo(dtype, value);
+}
+
+function castTo(node: Node, value: number): number {
+  switch (node.dtype) {
+    case "int32":
+      return Number.isNaN(value) ? 0 : Math.min(Math.max(Math.trunc(value), -(2 ** 31)), 2 ** 31 - 1);
+    case "uint32":
+      return Number.isNaN(value) ? 0 : Math.min(Math.max(Math.trunc(value), 0), 2 ** 32 - 1);
+    default:
+      return roundTo(node.dtype, value);
+  }
+}

@@ -1,0 +1,23 @@
+/** `@thalweg/core/optim`: optimizers, and what they are built from. */
+import { adam, adamW } from "./adam.ts";
+import { sgd } from "./sgd.ts";
+
+export { type AdamOptions, adam, adamRule, adamW, adamWRule } from "./adam.ts";
+export { checkBetas, checkBoolean, checkDecay, checkNonNegative } from "./checks.ts";
+export { applyTransforms, type GradientTransform } from "./gradientTransform.ts";
+export type {
+  GroupOptions,
+  LearningRate,
+  NamedParameters,
+  OptimizerParameters,
+  ParameterGroup,
+  ParameterGroupOptions,
+} from "./groups.ts";
+export { type MinimizeOptions, Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
+export type { Rule, ScalarContext, Schedule, UpdateContext, UpdateResult } from "./rule.ts";
+export { type SgdOptions, sgd, sgdRule } from "./sgd.ts";
+export type { OptimizerStateDict, SavedGroup, SavedParameterState } from "./stateDict.ts";
+export { checkStored, hostArrayOf, restoreTensor, type StoredTensor, storeTensor } from "./storedTensor.ts";
+
+/** Every optimizer by its public name. */
+export const optimizers = { sgd, adam, adamW } as const;

@@ -1,0 +1,328 @@
+/**
+ * The Optimizer: applies a rule to parameters. It finds gradients, passes them through transforms, hands each parameter
+ * to the rule and assigns all results at once, in place. Used in a compiled function it is recorded with everything
+ * else and replayed: step counts, learning rates and bias corrections advance as they would without compiling.
+ */
+import { grad } from "../autodiff/index.ts";
+import { computeDType, type DType } from "../graph/dtype.ts";
+import { ArgumentError, AutodiffError, ShapeError, ThalwegError } from "../graph/errors.ts";
+import type { Node } from "../graph/node.ts";
+import { formatShape, sameShape } from "../graph/shape.ts";
+import { guard, onRun, uniformScalar } from "../runtime/context.ts";
+import { assignAll } from "../runtime/evaluate.ts";
+import type { Storage } from "../runtime/storage.ts";
+import { barrier, cast, neg } from "../tensor/elementwise.ts";
+import { Parameter } from "../tensor/parameter.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import { differentiableAncestors } from "./dependence.ts";
+import { applyTransforms, type GradientTransform } from "./gradientTransform.ts";
+import {
+  type Entry,
+  type GroupOptions,
+  type LearningRate,
+  makeGroups,
+  type OptimizerParameters,
+  type ParameterGroup,
+} from "./groups.ts";
+import type { Rule, ScalarContext } from "./rule.ts";
+import { checkStateDict, type OptimizerStateDict, readStateDict, restoreEntry } from "./stateDict.ts";
+
+export type OptimizerOptions<Options extends object> = GroupOptions<Options> & {
+  /** Applied in order to the gradients of every update. */
+  readonly transforms?: readonly GradientTransform[] | undefined;
+};
+
+export interface MinimizeOptions {
+  /** Whether parameters the loss does not depend on are passed over (default) or an error. */
+  readonly allowUnused?: boolean;
+}
+
+type Gradients = ReadonlyMap<Parameter, Tensor | null> | readonly (Tensor | null)[];
+
+export class Optimizer<Options extends object = object> {
+  /** Name of the rule. */
+  readonly name: string;
+  readonly groups: readonly ParameterGroup<Options>[];
+  readonly #rule: Rule<string, Options>;
+  readonly #transforms: readonly GradientTransform[];
+  #step = 0;
+
+  /** Prefer the named optimizers, or `optimizer(rule, …)`. */
+  constructor(
+    rule: Rule<string, Options>,
+    parameters: OptimizerParameters<Options>,
+    options: OptimizerOptions<Options>,
+  ) {
+    this.name = rule.name;
+    this.#rule = rule;
+    this.#transforms = checkTransforms(rule.name, options.transforms);
+    this.groups = makeGroups(rule, parameters, options, () => this.#step);
+  }
+
+  /** Number of updates so far; replays of a compiled step count. */
+  get step(): number {
+    return this.#step;
+  }
+
+  /**
+   * The learning rate of the next update (of the first group, where they differ). Setting it, to a rate or a schedule,
+   * sets it for every group and compiles nothing anew.
+   */
+  get lr(): number {
+    return (this.groups[0] as ParameterGroup<Options>).lr;
+  }
+  set lr(lr: LearningRate) {
+    for (const group of this.groups) group.lr = lr;
+  }
+
+  /** The trainable parameters of all groups, in order. */
+  get parameters(): readonly Parameter[] {
+    return this.#entries().map((entry) => entry.parameter);
+  }
+
+  /** State by parameter name, then by the rule's own names; parameters that were never updated have none. */
+  get state(): ReadonlyMap<string, Readonly<Record<string, Parameter>>> {
+    const state = new Map<string, Readonly<Record<string, Parameter>>>();
+    for (const entry of this.#entries()) if (entry.state) state.set(entry.name, entry.state);
+    return state;
+  }
+
+  #entries(): Entry[] {
+    return this.groups.flatMap((group) => group.entries);
+  }
+
+  /**
+   * One update down the gradient of `loss` (up it where `maximize`), in one Program with the loss itself. Parameters the
+   * loss does not depend on keep value, state and step count.
+   *
+   * @param loss A scalar.
+   * @returns The loss, before the update.
+   * @throws AutodiffError for a loss that is not a scalar or depends on no parameter; with `allowUnused: false` on the
+   * first parameter it does not depend on.
+   */
+  minimize(loss: Tensor, { allowUnused = true }: MinimizeOptions = {}): Tensor {
+    const root = loss.node;
+    const ancestors = differentiableAncestors(root);
+    const entries = this.#entries();
+    const used = entries.filter((entry) => ancestors.has(entry.parameter.node));
+    if (used.length === 0) throw new AutodiffError(this.name, "the loss depends on no parameter of the optimizer");
+    if (!allowUnused && used.length < entries.length) {
+      const unused = entries.find((entry) => !used.includes(entry)) as Entry;
+      throw new AutodiffError(this.name, `the loss does not depend on parameter ${unused.name}`);
+    }
+    const gradients = grad(
+      loss,
+      used.map((entry) => entry.parameter),
+    );
+    this.#apply(new Map(used.map((entry, i) => [entry, gradients[i] as Tensor])), [root]);
+    return loss;
+  }
+
+  /**
+   * One update with gradients computed elsewhere: a map, or a list in the order of `parameters`. A parameter whose gradient is
+   * null or missing keeps value, state and step count.
+   *
+   * @throws ArgumentError for a list of another length or a parameter of another optimizer; ShapeError for a gradient of
+   * another shape than its parameter.
+   */
+  update(gradients: Gradients): void {
+    const entries = this.#entries();
+    const list = gradients instanceof Map ? this.#inOrder(gradients, entries) : (gradients as readonly (Tensor | null)[]);
+    if (list.length !== entries.length) {
+      throw new ArgumentError(this.name, `update got ${list.length} gradients for ${entries.length} parameters`);
+    }
+    const present = new Map<Entry, Tensor>();
+    for (const [i, entry] of entries.entries()) {
+      const gradient = list[i];
+      if (gradient === null || gradient === undefined) continue;
+      if (!sameShape(gradient.shape, entry.parameter.shape)) {
+        throw new ShapeError(
+          this.name,
+          `the gradient of ${entry.name} has shape ${formatShape(gradient.shape)}, expected ${formatShape(entry.parameter.shape)}`,
+        );
+      }
+      present.set(entry, gradient);
+    }
+    this.#apply(present, []);
+  }
+
+  #inOrder(gradients: ReadonlyMap<Parameter, Tensor | null>, entries: readonly Entry[]): (Tensor | null)[] {
+    const own = new Set(entries.map((entry) => entry.parameter));
+    for (const parameter of gradients.keys()) {
+      if (!own.has(parameter)) {
+        throw new ArgumentError(this.name, `update got a gradient for ${parameter.name || "a parameter"} that it does not train`);
+      }
+    }
+    return entries.map((entry) => gradients.get(entry.parameter) ?? null);
+  }
+
+  #apply(gradients: ReadonlyMap<Entry, Tensor>, also: readonly Node[]): void {
+    const entries = [...gradients.keys()];
+    const prepared = applyTransforms(
+      this.name,
+      this.#transforms,
+      // Stored before a rule reads them, so that the updates of all parameters are kernels of one shape that the compiler
+      // can join, rather than each an epilogue of its own gradient.
+      entries.map((entry) => barrier(inDType(gradients.get(entry) as Tensor, arithmetic(entry.parameter)))),
+      entries.map((entry) => entry.parameter),
+    );
+    const ready = new Map(entries.map((entry, i) => [entry, prepared[i] as Tensor]));
+    const pairs: (readonly [Storage, Node])[] = [];
+    for (const group of this.groups) {
+      for (const cohort of cohorts(group.entries.filter((entry) => ready.has(entry)))) {
+        this.#updateCohort(group, cohort, ready, pairs);
+      }
+    }
+    assignAll(pairs, [...also]);
+    onRun(() => {
+      for (const entry of entries) entry.updates++;
+      this.#step++;
+    });
+  }
+
+  /** Updates parameters of one group that have had equally many updates, and so share every scalar. */
+  #updateCohort(
+    group: ParameterGroup<Options>,
+    cohort: readonly Entry[],
+    gradients: ReadonlyMap<Entry, Tensor>,
+    pairs: (readonly [Storage, Node])[],
+  ): void {
+    const { options, maximize } = group;
+    const first = cohort[0] as Entry;
+    const context = (): ScalarContext => ({ lr: group.lr, step: first.updates + 1 });
+    const prefix = this.groups.length > 1 ? `${this.name}.${group.name}` : this.name;
+    const scalars = new Map<string, Tensor>();
+    const scalar = (dtype: "float32" | "float64", name: string, value: (context: ScalarContext) => number): Tensor => {
+      const key = `${dtype} ${name}`;
+      const known = scalars.get(key);
+      if (known) return known;
+      const made = new Tensor(uniformScalar(`${prefix}.${name}`, dtype, () => value(context())));
+      scalars.set(key, made);
+      return made;
+    };
+
+    for (const entry of cohort) {
+      const { parameter } = entry;
+      const dtype = arithmetic(parameter);
+      const gradient = inDType(gradients.get(entry) as Tensor, dtype);
+      const current = this.#stateOf(entry, options);
+      const result = this.#rule.update({
+        parameter: inDType(parameter, dtype),
+        gradient: maximize ? neg(gradient) : gradient,
+        state: Object.fromEntries(
+          Object.entries(current).map(([name, value]) => [name, inDType(value, arithmetic(value))]),
+        ),
+        options,
+        get lr() {
+          return scalar(dtype, "lr", ({ lr }) => lr);
+        },
+        scalar: (name, value) => scalar(dtype, name, value),
+      });
+      pairs.push(this.#pair(entry.name, parameter, result.parameter));
+      for (const [name, state] of Object.entries(current)) {
+        pairs.push(this.#pair(state.name, state, result.state?.[name]));
+      }
+    }
+
+    const states = cohort.map((entry) => entry.state);
+    // `lr` may change at will; what else the trace has built in may not.
+    guard(
+      () =>
+        group.options === options &&
+        group.maximize === maximize &&
+        cohort.every((entry, i) => entry.updates === first.updates && entry.state === states[i]),
+    );
+  }
+
+  /** The entry's state, made where it is missing: at its first update, or when an option that asks for more was changed. */
+  #stateOf(entry: Entry, options: Readonly<Options>): Readonly<Record<string, Parameter>> {
+    if (entry.state && entry.stateOptions === options) return entry.state;
+    const state: Record<string, Parameter> = {};
+    for (const [name, initial] of Object.entries(this.#rule.initialState(entry.parameter, options))) {
+      if (!initial) continue;
+      state[name] = entry.state?.[name] ?? new Parameter(initial, { name: `${entry.name}.${name}`, trainable: false });
+    }
+    entry.state = state;
+    entry.stateOptions = options;
+    return state;
+  }
+
+  #pair(name: string, target: Parameter, value: Tensor | undefined): readonly [Storage, Node] {
+    if (!value) throw new ThalwegError(this.name, `the rule gave no new value for ${name}`);
+    if (!sameShape(value.shape, target.shape)) {
+      throw new ShapeError(
+        this.name,
+        `the rule gave ${name} the shape ${formatShape(value.shape)}, expected ${formatShape(target.shape)}`,
+      );
+    }
+    return [target.storage, inDType(value, target.dtype).node];
+  }
+
+  /** Step counts, rates, options and state as plain data, by parameter and group name. */
+  async stateDict(): Promise<OptimizerStateDict> {
+    return readStateDict(this.name, this.#step, this.groups);
+  }
+
+  /**
+   * Restores what `stateDict` gave: step counts, state, and as in PyTorch the options of each group; a schedule given here
+   * stays. All or nothing: everything is checked before anything changes.
+   *
+   * @throws ArgumentError for another rule, groups or parameters that are not the same by name, or malformed values;
+   * ShapeError and DTypeError for state that does not fit.
+   */
+  async loadStateDict(saved: OptimizerStateDict): Promise<void> {
+    const plan = checkStateDict(this.#rule, this.groups, saved);
+    for (const { group, changes } of plan.groups) group.configure(changes);
+    for (const { group, entry, saved: values } of plan.entries) restoreEntry(entry, group.options, values);
+    this.#step = saved.step;
+  }
+
+  /** Frees the state now; otherwise it is freed when the optimizer is collected. Parameters are not touched. */
+  dispose(): void {
+    for (const entry of this.#entries()) {
+      for (const state of Object.values(entry.state ?? {})) state.dispose();
+      entry.state = undefined;
+      entry.updates = 0;
+    }
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/**
+ * An optimizer that applies `rule`: what the named optimizers are made with.
+ *
+ * @param parameters Parameters, a record of them, or groups; those that are not trainable are passed over.
+ * @throws ArgumentError on unknown options or options out of range, on names or parameters that come twice, or when nothing is
+ * trainable; DTypeError on trainable parameters that are not of a float dtype.
+ */
+export function optimizer<State extends string, Options extends object>(
+  rule: Rule<State, Options>,
+  parameters: OptimizerParameters<Options>,
+  options: OptimizerOptions<Options> = {},
+): Optimizer<Options> {
+  return new Optimizer(rule as Rule<string, Options>, parameters, options);
+}
+
+function checkTransforms(rule: string, transforms: readonly GradientTransform[] = []): readonly GradientTransform[] {
+  if (!Array.isArray(transforms) || !transforms.every((transform) => typeof transform === "function")) {
+    throw new ArgumentError(rule, "transforms must be a list of functions (gradients, parameters) => gradients");
+  }
+  return [...transforms];
+}
+
+/** Lists of entries with equal step counts. */
+function cohorts(entries: readonly Entry[]): Entry[][] {
+  const byCount = new Map<number, Entry[]>();
+  for (const entry of entries) {
+    const cohort = byCount.get(entry.updates);
+    if (cohort) cohort.push(entry);
+    else byCount.set(entry.updates, [entry]);
+  }
+  return [...byCount.values()];
+}
+
+const arithmetic = (x: Tensor): "float32" | "float64" => (computeDType(x.dtype) === "float64" ? "float64" : "float32");
+
+const inDType = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : cast(x, dtype));

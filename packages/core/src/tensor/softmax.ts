@@ -1,0 +1,40 @@
+/**
+ * Softmax and its logarithm, shifted by the maximum so that nothing overflows. The shift carries no derivative: it cancels
+ * in every one of them. As in PyTorch, a row of -Infinity only gives NaN.
+ */
+import { normalizeAxis } from "../graph/shape.ts";
+import { reshapeTo, type TensorLike, toFloat } from "./convert.ts";
+import { div, exp, log, stopGradient, sub } from "./elementwise.ts";
+import { reduceNode } from "./reduce.ts";
+import type { Tensor } from "./tensor.ts";
+
+export interface SoftmaxOptions {
+  /** Default -1. */
+  axis?: number | undefined;
+}
+
+/** x shifted to a maximum of 0 along the axis, with the axis and a function that sums along it. */
+function shifted(subject: string, x: TensorLike, axis: number): { centered: Tensor; total: (t: Tensor) => Tensor } | Tensor {
+  const t = toFloat(x);
+  const at = t.rank === 0 ? (normalizeAxis(subject, axis, 1), -1) : normalizeAxis(subject, axis, t.rank);
+  const axes = at < 0 ? [] : [at];
+  if (at >= 0 && t.shape[at] === 0) return t;
+  const ones = t.shape.map((n, i) => (i === at ? 1 : n));
+  const top = reshapeTo(reduceNode("max", stopGradient(t), axes), ones);
+  return { centered: sub(t, top), total: (e) => reshapeTo(reduceNode("sum", e, axes), ones) };
+}
+
+/** eˣ / Σ eˣ along an axis. Integers are taken as float32. */
+export function softmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
+  const parts = shifted("softmax", x, axis);
+  if (!("centered" in parts)) return parts;
+  const e = exp(parts.centered);
+  return div(e, parts.total(e));
+}
+
+/** x - ln Σ eˣ along an axis. */
+export function logSoftmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
+  const parts = shifted("logSoftmax", x, axis);
+  if (!("centered" in parts)) return parts;
+  return sub(parts.centered, log(parts.total(exp(parts.centered))));
+}

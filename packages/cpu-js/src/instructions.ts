@@ -1,0 +1,155 @@
+/** Scalar instructions as JavaScript statements. */
+import {
+  type BinaryOp,
+  binaryOps,
+  type DType,
+  type Instruction,
+  type UnaryOp,
+  unaryOps,
+  type Value,
+} from "@thalweg/core/backend";
+import type { Located, Place } from "./place.ts";
+import {
+  binarySource,
+  castSource,
+  constantTerm,
+  givesWholeNumber,
+  keepsExactness,
+  loadSource,
+  roundToSource,
+  storedSource,
+  unarySource,
+} from "./scalarSource.ts";
+
+/** A typed array that a body names by slot. */
+export interface Slot {
+  /** JavaScript name. */
+  readonly text: string;
+  readonly dtype: DType;
+  /** The kernel also writes this memory, so that a load must stay where it stands. */
+  readonly written: boolean;
+}
+
+const unaryNames: ReadonlySet<string> = new Set(unaryOps);
+const binaryNames: ReadonlySet<string> = new Set(binaryOps);
+const isUnary = (op: string): op is UnaryOp => unaryNames.has(op);
+const isBinary = (op: string): op is BinaryOp => binaryNames.has(op);
+
+/** The values an instruction uses, those in its addresses and conditions included. */
+export function operandsOf(instruction: Instruction): Value[] {
+  const found: Value[] = [];
+  const affine = (at: { readonly dynamic?: readonly { readonly value: Value }[] }) => {
+    for (const { value } of at.dynamic ?? []) found.push(value);
+  };
+  if ("args" in instruction) found.push(...instruction.args);
+  if ("at" in instruction) affine(instruction.at);
+  if (instruction.op === "index") affine(instruction.affine);
+  if ("conditions" in instruction) for (const condition of instruction.conditions ?? []) affine(condition.affine);
+  if (instruction.op === "store" || instruction.op === "reduce") found.push(instruction.value);
+  return found;
+}
+
+/** The values of `bodies` that a store depends on, the stores included. `known`: values that need no operands. */
+export function liveValues(
+  bodies: readonly (readonly Instruction[])[],
+  known: ReadonlyMap<Value, unknown> = new Map(),
+): Set<Value> {
+  const live = new Set<Value>();
+  for (const body of [...bodies].reverse()) {
+    for (const instruction of [...body].reverse()) {
+      if (instruction.op === "store") live.add(instruction.id);
+      if (live.has(instruction.id) && !known.has(instruction.id)) for (const value of operandsOf(instruction)) live.add(value);
+    }
+  }
+  return live;
+}
+
+type Load = Extract<Instruction, { op: "load" }>;
+
+function emitLoad(instruction: Load, slots: readonly Slot[], place: Place): Located {
+  const { dtype, conditions } = instruction;
+  const slot = slots[instruction.slot] as Slot;
+  const guard = conditions === undefined ? { text: "", depth: 0, constant: true } : place.inside(conditions);
+  if (guard.constant === false) return { ...constantTerm(dtype, 0), depth: 0 };
+  const guarded = guard.constant !== true;
+  const at = place.affine(instruction.at, guarded ? "inUse" : "atOnce");
+  const table = slot.dtype === "bfloat16" || slot.dtype === "float16" ? place.scope(0).define(`$${slot.dtype}Table()`) : "";
+  const element = loadSource(slot.dtype, slot.text, at.text, table);
+  const text = !guarded ? element : dtype === "bool" ? `${guard.text} && ${element}` : `${guard.text} ? ${element} : 0`;
+  const depth = slot.written ? place.depth : Math.max(at.depth, guard.depth);
+  const scope = place.scope(depth);
+  return { text: slot.written ? scope.compute(text, "v") : scope.define(text, "v"), dtype, exact: true, depth };
+}
+
+/**
+ * Emits one instruction (not `reduce`) at `place`, each statement as far out as its operands allow, and returns its
+ * value; undefined for a store.
+ */
+export function emitInstruction(
+  instruction: Exclude<Instruction, { op: "reduce" }>,
+  slots: readonly Slot[],
+  place: Place,
+  accumulator: string | undefined,
+): Located | undefined {
+  const { op } = instruction;
+  const pure = (text: string, depth: number, exact: boolean): Located => {
+    const { dtype } = instruction as { dtype: Located["dtype"] };
+    return { text: place.scope(depth).define(text, "v"), dtype, exact: exact || dtype !== "float32", depth };
+  };
+  if (isUnary(op)) {
+    const arg = place.value((instruction as { args: readonly [Value] }).args[0]);
+    return pure(unarySource(op, arg), arg.depth, givesWholeNumber(op) || (keepsExactness(op) && arg.exact));
+  }
+  if (isBinary(op)) {
+    const [a, b] = (instruction as { args: readonly [Value, Value] }).args.map((arg) => place.value(arg)) as [Located, Located];
+    return pure(binarySource(op, a, b), Math.max(a.depth, b.depth), keepsExactness(op) && a.exact && b.exact);
+  }
+  switch (instruction.op) {
+    case "constant":
+      return { ...constantTerm(instruction.dtype, instruction.value), depth: 0 };
+    case "uniform": {
+      const element = `uniforms[${instruction.uniform}]`;
+      if (instruction.dtype === "bool") return pure(`${element} !== 0`, 0, true);
+      return pure(instruction.dtype === "int32" ? `${element} | 0` : instruction.dtype === "uint32" ? `${element} >>> 0` : element, 0, false);
+    }
+    case "index": {
+      const at = place.affine(instruction.affine, "atOnce");
+      return pure(at.text, at.depth, true);
+    }
+    case "inside": {
+      const test = place.inside(instruction.conditions);
+      if (test.constant !== undefined) return { ...constantTerm("bool", test.constant ? 1 : 0), depth: 0 };
+      return pure(test.text, test.depth, true);
+    }
+    case "load":
+      return emitLoad(instruction, slots, place);
+    case "where": {
+      const [test, a, b] = instruction.args.map((arg) => place.value(arg)) as [Located, Located, Located];
+      return pure(`${test.text} ? ${a.text} : ${b.text}`, Math.max(test.depth, a.depth, b.depth), a.exact && b.exact);
+    }
+    case "cast": {
+      const arg = place.value(instruction.args[0]);
+      return pure(castSource(instruction.dtype, arg), arg.depth, true);
+    }
+    case "roundTo": {
+      const arg = place.value(instruction.args[0]);
+      return pure(roundToSource(instruction.to, arg), arg.depth, instruction.to !== "float64" || arg.exact);
+    }
+    case "philox": {
+      const args = instruction.args.map((arg) => place.value(arg));
+      return pure(`$philox(${args.map((arg) => arg.text).join(", ")})`, Math.max(...args.map((arg) => arg.depth)), true);
+    }
+    case "accumulator": {
+      const { dtype } = instruction;
+      return { text: place.innermost.compute(accumulator as string, "v"), dtype, exact: dtype !== "float32", depth: place.depth };
+    }
+    case "store": {
+      const slot = slots[instruction.slot] as Slot;
+      const at = place.affine(instruction.at, "atOnce");
+      place.innermost.push(`${slot.text}[${at.text}] = ${storedSource(slot.dtype, place.value(instruction.value))};`);
+      return undefined;
+    }
+    default:
+      return instruction satisfies never;
+  }
+}

@@ -1,0 +1,30 @@
+/** Dropout. Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting". */
+import { ArgumentError, bernoulli, guard, mul, type Tensor } from "@thalweg/core";
+import { type Module, module } from "./module.ts";
+
+/** Throws ArgumentError unless p is a probability. */
+export function checkProbability(subject: string, option: string, p: number): void {
+  if (!(p >= 0 && p <= 1)) throw new ArgumentError(subject, `${option} must be in [0, 1], got ${p}`);
+}
+
+/** Zeros elements with probability p and scales the others by 1 / (1 - p); fresh at every run of a compiled function. */
+export function applyDropout(x: Tensor, p: number): Tensor {
+  if (p === 0) return x;
+  const scale = p === 1 ? 0 : 1 / (1 - p);
+  return mul(x, mul(bernoulli(x.shape, { p: 1 - p, dtype: x.dtype }), scale));
+}
+
+/** Drops elements with probability p in training; does nothing in evaluation. As torch.nn.Dropout. */
+export function dropout(p = 0.5): Module {
+  checkProbability("dropout", "p", p);
+  const self: Module = module(
+    {},
+    (x: Tensor) => {
+      const { training } = self;
+      guard(() => self.training === training);
+      return training ? applyDropout(x, p) : x;
+    },
+    "dropout",
+  );
+  return self;
+}

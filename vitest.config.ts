@@ -1,0 +1,30 @@
+import { readdirSync } from "node:fs";
+import { defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+// Tests run on the sources: the condition makes one package find another's src rather than its dist.
+const conditions = ["@thalweg/source", ...defaultServerConditions];
+const projects = readdirSync(new URL("packages", import.meta.url), { withFileTypes: true }).filter((entry) =>
+  entry.isDirectory(),
+);
+// .ci/run names a file here and counts the results in it.
+const report = process.env.THALWEG_TEST_REPORT;
+
+export default defineConfig({
+  test: {
+    reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
+    projects: projects.map(({ name }) => ({
+      resolve: { conditions },
+      ssr: { resolve: { conditions } },
+      test: {
+        name,
+        root: `packages/${name}`,
+        include: ["src/**/*.test.ts"],
+        environment: "node",
+        testTimeout: 30_000,
+        // Backends allocate through FinalizationRegistry; memory tests need a collector they can call.
+        execArgv: ["--expose-gc"],
+      },
+    })),
+  },
+});
