@@ -12,8 +12,8 @@ import { loadTrainData, type TrainData } from "./trainData.ts";
 
 type OptimizerName = keyof typeof optimizers;
 
-/** Rates that suit these small networks; an optimizer that is not here keeps its own default. */
-const learningRates: Partial<Record<OptimizerName, number>> = { sgd: 0.1, adam: 1e-3, adamW: 1e-3 };
+/** Rates that suit these small networks. */
+const learningRates: Readonly<Record<OptimizerName, number>> = { sgd: 0.1, adam: 1e-3, adamW: 1e-3 };
 
 export interface TrainOptions {
   model: ModelName;
@@ -94,4 +94,4 @@ function header(
 }
 
 const summaryLine = ({ validationAccuracy, epochs, seconds }: TrainReport): string =>
-  `validation accuracy ${(100 * validationAccuracy).toFixed(2)} % after ${epochs.length} epochs in ${seconds.toFixed(1)} s`;
+  `validation accuracy ${(100 * validationAccuracy).toFixed(2)} % after ${epochs.length} epoch${epochs.length === 1 ? "" : "s"} in ${seconds.toFixed(1)} s`;

@@ -4,6 +4,7 @@ import {
   binaryOps,
   type DType,
   type Instruction,
+  ProgramError,
   type UnaryOp,
   unaryOps,
   type Value,
@@ -15,6 +16,7 @@ import {
   constantTerm,
   givesWholeNumber,
   keepsExactness,
+  literal,
   loadSource,
   roundToSource,
   storedSource,
@@ -102,6 +104,11 @@ export function emitInstruction(
   }
   if (isBinary(op)) {
     const [a, b] = (instruction as { args: readonly [Value, Value] }).args.map((arg) => place.value(arg)) as [Located, Located];
+    if (op === "div" && a.dtype === "float32" && b.depth < a.depth) {
+      // One division outside the loop. A double's rounding error more is far below float32's precision.
+      const inverse = b.constant === undefined ? place.scope(b.depth).define(`1 / ${b.text}`, "v") : literal(1 / b.constant);
+      return pure(`${a.text} * ${inverse}`, a.depth, false);
+    }
     return pure(binarySource(op, a, b), Math.max(a.depth, b.depth), keepsExactness(op) && a.exact && b.exact);
   }
   switch (instruction.op) {
@@ -150,6 +157,6 @@ export function emitInstruction(
       return undefined;
     }
     default:
-      return instruction satisfies never;
+      throw new ProgramError(place.label, `unknown instruction ${instruction.op}`);
   }
 }

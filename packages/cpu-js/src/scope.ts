@@ -27,8 +27,9 @@ export class Scope {
     this.#parent = parent;
   }
 
-  #find(expression: string): string | undefined {
-    return this.#known.get(expression) ?? this.#parent?.#find(expression);
+  /** The name an expression has in this block or one around it. */
+  find(expression: string): string | undefined {
+    return this.#known.get(expression) ?? this.#parent?.find(expression);
   }
 
   push(line: string): void {
@@ -38,7 +39,7 @@ export class Scope {
   /** A name for the value of a pure expression: an earlier one, where this block or one around it has computed the same. */
   define(expression: string, prefix = "t"): string {
     if (isAtom.test(expression)) return expression;
-    const known = this.#find(expression);
+    const known = this.find(expression);
     if (known !== undefined) return known;
     const name = this.#names.fresh(prefix);
     this.#known.set(expression, name);
@@ -55,7 +56,7 @@ export class Scope {
 
   /** Does a statement once per block and those inside it. */
   once(statement: string): void {
-    if (this.#find(statement) !== undefined) return;
+    if (this.find(statement) !== undefined) return;
     this.#known.set(statement, "");
     this.lines.push(statement);
   }

@@ -1,6 +1,7 @@
 /** Activations as modules, for `sequential`. Each is core's function of the same name. */
-import * as core from "@thalweg/core";
+
 import type { Tensor } from "@thalweg/core";
+import * as core from "@thalweg/core";
 import { type Module, module } from "./module.ts";
 
 const activation = (type: string, forward: (x: Tensor) => Tensor): Module => module({}, forward, type);
@@ -20,8 +21,13 @@ export const gelu = ({ approximate = "none" }: { readonly approximate?: "none" |
 /** x sigmoid(x) */
 export const silu = (): Module => activation("silu", core.silu);
 /** log(1 + e^(beta x)) / beta; x itself where beta x > threshold. */
-export const softplus = ({ beta = 1, threshold = 20 }: { readonly beta?: number; readonly threshold?: number } = {}): Module =>
-  activation("softplus", (x) => core.softplus(x, { beta, threshold }));
+export const softplus = ({
+  beta = 1,
+  threshold = 20,
+}: {
+  readonly beta?: number;
+  readonly threshold?: number;
+} = {}): Module => activation("softplus", (x) => core.softplus(x, { beta, threshold }));
 /** x tanh(softplus(x)) */
 export const mish = (): Module => activation("mish", core.mish);
 /** x relu6(x + 3) / 6 */

@@ -1,27 +1,19 @@
 /** Multi-head attention. Vaswani et al. 2017, https://arxiv.org/abs/1706.03762 */
 import {
-  add,
   ArgumentError,
-  greaterEqual,
-  arange,
-  guard,
   linear as affine,
-  logicalAnd,
-  matmul,
-  mul,
+  guard,
   Parameter,
   reshape,
-  scaledDotProductAttention,
   ShapeError,
+  scaledDotProductAttention,
   slice,
-  softmax,
   type Tensor,
   transpose,
-  unsqueeze,
-  where,
+  zeros,
 } from "@thalweg/core";
 import { applyDropout, checkProbability } from "./dropout.ts";
-import { kaimingUniform, xavierUniform, zeros } from "./initializers.ts";
+import { kaimingUniform, xavierUniform } from "./initializers.ts";
 import { checkCount, type LayerOptions, type Linear } from "./linear.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
@@ -71,7 +63,11 @@ export function multiHeadAttention(
   const inProjBias = bias ? new Parameter(zeros([3 * embedDim], { dtype })) : undefined;
   const outWeight = new Parameter(kaimingUniform([embedDim, embedDim], { a: Math.sqrt(5), dtype }));
   const outBias = bias ? new Parameter(zeros([embedDim], { dtype })) : undefined;
-  const outProj: Linear = module({ weight: outWeight, bias: outBias }, (x: Tensor) => affine(x, outWeight, outBias), "linear");
+  const outProj: Linear = module(
+    { weight: outWeight, bias: outBias },
+    (x: Tensor) => affine(x, outWeight, outBias),
+    "linear",
+  );
 
   const headWidth = embedDim / numHeads;
   const part = (index: number, x: Tensor): Tensor => {
@@ -79,8 +75,7 @@ export function multiHeadAttention(
     return affine(x, slice(inProjWeight, range), inProjBias && slice(inProjBias, range));
   };
   // [..., length, embedDim] → [..., heads, length, headWidth]
-  const split = (x: Tensor): Tensor =>
-    transpose(reshape(x, [...x.shape.slice(0, -1), numHeads, headWidth]), -3, -2);
+  const split = (x: Tensor): Tensor => transpose(reshape(x, [...x.shape.slice(0, -1), numHeads, headWidth]), -3, -2);
   const check = (name: string, x: Tensor): void => {
     if ((x.rank !== 2 && x.rank !== 3) || x.shape[x.rank - 1] !== embedDim) {
       throw new ShapeError(
@@ -97,12 +92,14 @@ export function multiHeadAttention(
     check("value", value);
     const { training } = self;
     guard(() => self.training === training);
-    const [q, k, v] = key === query && value === query ? projectTogether(query) : [part(0, query), part(1, key), part(2, value)];
+    const [q, k, v] =
+      key === query && value === query ? projectTogether(query) : [part(0, query), part(1, key), part(2, value)];
     const [qh, kh, vh] = [split(q as Tensor), split(k as Tensor), split(v as Tensor)];
-    const attended =
-      training && dropout > 0
-        ? attendWithDropout(qh, kh, vh, mask, masked, dropout)
-        : scaledDotProductAttention(qh, kh, vh, { ...(mask && { mask }), causal: masked });
+    const attended = scaledDotProductAttention(qh, kh, vh, {
+      mask,
+      causal: masked,
+      mapWeights: training ? (weights) => applyDropout(weights, dropout) : undefined,
+    });
     return outProj(reshape(transpose(attended, -3, -2), query.shape));
   };
   /** Self-attention projects once, by the whole stacked weight. */
@@ -112,25 +109,4 @@ export function multiHeadAttention(
   };
   const self: MultiHeadAttention = module({ inProjWeight, inProjBias, outProj }, forward, "multiHeadAttention");
   return self;
-}
-
-/** softmax(q kᵀ / √width + mask), some of it dropped, times v. */
-function attendWithDropout(
-  q: Tensor,
-  k: Tensor,
-  v: Tensor,
-  mask: Tensor | undefined,
-  causal: boolean,
-  p: number,
-): Tensor {
-  const width = q.shape[q.rank - 1] as number;
-  let logits = mul(matmul(q, transpose(k, -2, -1)), 1 / Math.sqrt(width));
-  const [rows, columns] = logits.shape.slice(-2) as [number, number];
-  const seen = causal
-    ? greaterEqual(unsqueeze(arange(rows, { dtype: "int32" }), 1), arange(columns, { dtype: "int32" }))
-    : undefined;
-  if (mask && mask.dtype !== "bool") logits = add(logits, mask);
-  const allowed = mask?.dtype === "bool" ? (seen ? logicalAnd(mask, seen) : mask) : seen;
-  if (allowed) logits = where(allowed, logits, Number.NEGATIVE_INFINITY);
-  return matmul(applyDropout(softmax(logits, { axis: -1 }), p), v);
 }

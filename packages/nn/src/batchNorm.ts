@@ -1,15 +1,15 @@
 /** Batch normalisation with running statistics. Ioffe & Szegedy 2015, https://arxiv.org/abs/1502.03167 */
 import {
   ArgumentError,
-  batchNorm as normalizeBatch,
   type DType,
   guard,
+  batchNorm as normalizeBatch,
+  ones,
   Parameter,
   ShapeError,
-  sizeOf,
   type Tensor,
+  zeros,
 } from "@thalweg/core";
-import { ones, zeros } from "./initializers.ts";
 import { checkCount } from "./linear.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
@@ -61,11 +61,11 @@ export function batchNorm(
         `expected [batch, ${numFeatures}], with up to two more axes, got [${x.shape.join(", ")}]`,
       );
     }
-    if (training && sizeOf(x.shape) / numFeatures <= 1) {
+    if (training && x.size <= numFeatures) {
       throw new ShapeError("batchNorm", `training wants more than one value per channel, got [${x.shape.join(", ")}]`);
     }
     const result = normalizeBatch(x, { runningMean, runningVar, weight, bias, training, momentum, eps });
-    if (training) {
+    if (training && result.runningMean && result.runningVar) {
       runningMean.assign(result.runningMean);
       runningVar.assign(result.runningVar);
     }

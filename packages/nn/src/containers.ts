@@ -1,5 +1,5 @@
 /** Modules made of modules. */
-import { add, ArgumentError, type Tensor } from "@thalweg/core";
+import { ArgumentError, add, type Tensor } from "@thalweg/core";
 import { type AnyModule, isModule, type Module, type ModuleMethods, module } from "./module.ts";
 
 /** A step of `sequential`: a module, or any function of one tensor (which has no parameters to name). */

@@ -48,7 +48,10 @@ function checkChannels(subject: string, inChannels: number, outChannels: number,
 function sizes(subject: string, kernelSize: Pair, axes: 1 | 2): number[] {
   const list = typeof kernelSize === "number" ? new Array<number>(axes).fill(kernelSize) : [...kernelSize];
   if (list.length !== axes) {
-    throw new ArgumentError(subject, `kernelSize must be ${axes === 1 ? "one number" : "one or two numbers"}, got [${list}]`);
+    throw new ArgumentError(
+      subject,
+      `kernelSize must be ${axes === 1 ? "one number" : "one or two numbers"}, got [${list}]`,
+    );
   }
   for (const size of list) checkCount(subject, "kernelSize", size);
   return list;
@@ -98,6 +101,10 @@ export function convTranspose2d(
   return module({ ...parts }, forward, "convTranspose2d");
 }
 
-function geometry<Options extends LayerOptions>({ bias: _, dtype: __, ...rest }: Options): Omit<Options, keyof LayerOptions> {
+function geometry<Options extends LayerOptions>({
+  bias: _,
+  dtype: __,
+  ...rest
+}: Options): Omit<Options, keyof LayerOptions> {
   return rest;
 }

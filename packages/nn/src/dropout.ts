@@ -11,7 +11,7 @@ export function checkProbability(subject: string, option: string, p: number): vo
 export function applyDropout(x: Tensor, p: number): Tensor {
   if (p === 0) return x;
   const scale = p === 1 ? 0 : 1 / (1 - p);
-  return mul(x, mul(bernoulli(x.shape, { p: 1 - p, dtype: x.dtype }), scale));
+  return mul(x, mul(bernoulli(1 - p, { shape: x.shape, dtype: x.dtype }), scale));
 }
 
 /** Drops elements with probability p in training; does nothing in evaluation. As torch.nn.Dropout. */

@@ -1,6 +1,14 @@
 /** `@thalweg/nn`: modules, losses, initialisers. */
+
+/** Initialisers too. */
+export { ones, zeros } from "@thalweg/core";
 export * from "./activations.ts";
-export { type AttentionInputs, type AttentionOptions, type MultiHeadAttention, multiHeadAttention } from "./attention.ts";
+export {
+  type AttentionInputs,
+  type AttentionOptions,
+  type MultiHeadAttention,
+  multiHeadAttention,
+} from "./attention.ts";
 export { type BatchNorm, type BatchNormOptions, batchNorm } from "./batchNorm.ts";
 export { type Layer, residual, sequential } from "./containers.ts";
 export { type Convolution, conv1d, conv2d, convTranspose2d } from "./convolution.ts";
@@ -14,13 +22,11 @@ export {
   kaimingUniform,
   type Nonlinearity,
   normal,
-  ones,
   type TruncatedNormalOptions,
   truncatedNormal,
   uniform,
   xavierNormal,
   xavierUniform,
-  zeros,
 } from "./initializers.ts";
 export { type Embedding, embedding, type LayerOptions, type Linear, linear } from "./linear.ts";
 export * from "./losses.ts";

@@ -7,13 +7,13 @@ import {
   add,
   clamp,
   type DType,
+  div,
   erf,
   exp,
   log1p,
   maximum,
   mul,
   neg,
-  ones as coreOnes,
   rand,
   randn,
   type Shape,
@@ -23,8 +23,6 @@ import {
   square,
   sub,
   type Tensor,
-  div,
-  zeros as coreZeros,
 } from "@thalweg/core";
 
 export interface InitializerOptions {
@@ -60,15 +58,14 @@ export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number 
  */
 export function fans(subject: string, shape: Shape): { readonly fanIn: number; readonly fanOut: number } {
   if (shape.length < 2) {
-    throw new ShapeError(subject, `a weight of rank 2 or more has a fan in and a fan out, got shape [${shape.join(", ")}]`);
+    throw new ShapeError(
+      subject,
+      `a weight of rank 2 or more has a fan in and a fan out, got shape [${shape.join(", ")}]`,
+    );
   }
   const kernel = shape.slice(2).reduce((product, n) => product * n, 1);
   return { fanIn: (shape[1] as number) * kernel, fanOut: (shape[0] as number) * kernel };
 }
-
-export const zeros = (shape: Shape, { dtype = "float32" }: InitializerOptions = {}): Tensor => coreZeros(shape, { dtype });
-
-export const ones = (shape: Shape, { dtype = "float32" }: InitializerOptions = {}): Tensor => coreOnes(shape, { dtype });
 
 /** Uniform in [low, high). */
 export function uniform(
@@ -95,8 +92,11 @@ export interface KaimingOptions extends InitializerOptions {
   readonly nonlinearity?: Nonlinearity;
 }
 
-const kaimingStd = (subject: string, shape: Shape, { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" }: KaimingOptions) =>
-  calculateGain(nonlinearity, a) / Math.sqrt(fans(subject, shape)[mode]);
+const kaimingStd = (
+  subject: string,
+  shape: Shape,
+  { a = 0, mode = "fanIn", nonlinearity = "leakyRelu" }: KaimingOptions,
+) => calculateGain(nonlinearity, a) / Math.sqrt(fans(subject, shape)[mode]);
 
 /** U(±√3 gain / √fan). He et al. 2015, https://arxiv.org/abs/1502.01852 */
 export function kaimingUniform(shape: Shape, options: KaimingOptions = {}): Tensor {
@@ -151,7 +151,10 @@ export function truncatedNormal(
   { mean = 0, std = 1, low = -2, high = 2, dtype = "float32" }: TruncatedNormalOptions = {},
 ): Tensor {
   if (!(low < high) || !(std > 0)) {
-    throw new ArgumentError("truncatedNormal", `expected low < high and std > 0, got low ${low}, high ${high}, std ${std}`);
+    throw new ArgumentError(
+      "truncatedNormal",
+      `expected low < high and std > 0, got low ${low}, high ${high}, std ${std}`,
+    );
   }
   const [from, to] = [erfNumber((low - mean) / (std * Math.SQRT2)), erfNumber((high - mean) / (std * Math.SQRT2))];
   const level = uniform(shape, { low: from, high: to, dtype });

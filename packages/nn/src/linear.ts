@@ -1,5 +1,12 @@
 /** Fully connected layer and lookup table. */
-import { ArgumentError, type DType, embedding as lookUp, linear as affine, Parameter, type Tensor } from "@thalweg/core";
+import {
+  ArgumentError,
+  linear as affine,
+  type DType,
+  embedding as lookUp,
+  Parameter,
+  type Tensor,
+} from "@thalweg/core";
 import { kaimingUniform, normal, uniform } from "./initializers.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
@@ -17,13 +24,18 @@ export interface LayerOptions {
   readonly dtype?: DType;
 }
 
-export type Linear = ModuleMethods & ((x: Tensor) => Tensor) & { readonly weight: Parameter; readonly bias: Parameter | undefined };
+export type Linear = ModuleMethods &
+  ((x: Tensor) => Tensor) & { readonly weight: Parameter; readonly bias: Parameter | undefined };
 
 /**
  * x [..., inFeatures] → x weightᵀ + bias [..., outFeatures], as torch.nn.Linear: weight [out, in] and bias start as
  * U(±1/√inFeatures).
  */
-export function linear(inFeatures: number, outFeatures: number, { bias = true, dtype = "float32" }: LayerOptions = {}): Linear {
+export function linear(
+  inFeatures: number,
+  outFeatures: number,
+  { bias = true, dtype = "float32" }: LayerOptions = {},
+): Linear {
   checkCount("linear", "inFeatures", inFeatures);
   checkCount("linear", "outFeatures", outFeatures, 0);
   const weight = new Parameter(kaimingUniform([outFeatures, inFeatures], { a: Math.sqrt(5), dtype }));
@@ -38,7 +50,11 @@ export type Embedding = ModuleMethods & ((indices: Tensor) => Tensor) & { readon
  * Integer indices [...] → rows of weight [..., width], as torch.nn.Embedding: weight [count, width] starts as N(0, 1). An index out of
  * range throws IndexError when it is run.
  */
-export function embedding(count: number, width: number, { dtype = "float32" }: Pick<LayerOptions, "dtype"> = {}): Embedding {
+export function embedding(
+  count: number,
+  width: number,
+  { dtype = "float32" }: Pick<LayerOptions, "dtype"> = {},
+): Embedding {
   checkCount("embedding", "count", count);
   checkCount("embedding", "width", width, 0);
   const weight = new Parameter(normal([count, width], { dtype }));

@@ -20,7 +20,7 @@ export interface ModuleMethods {
   /** What is saved with a module but not trained, such as running statistics, by name. */
   buffers(): Record<string, Parameter>;
   /** This module (under the empty name) and all below, by name. */
-  modules(): Record<string, AnyModule>;
+  modules(): ReadonlyMap<string, AnyModule>;
   /** Parameters and buffers of this module alone, by key. */
   own(): Record<string, Parameter>;
   /** Switches this module and all below to training, or to evaluation with `false`. A compiled function notices. */
@@ -87,17 +87,18 @@ export function module<P extends Parts, Args extends unknown[], Result>(
   }
 
   let training = true;
-  const modules = (): Record<string, AnyModule> => {
-    const found: Record<string, AnyModule> = { "": self };
+  // A map: a record would put the names that are whole numbers first.
+  const modules = (): Map<string, AnyModule> => {
+    const found = new Map<string, AnyModule>([["", self]]);
     for (const [key, child] of Object.entries(children)) {
-      for (const [path, below] of Object.entries(child.modules())) found[join(key, path)] = below;
+      for (const [path, below] of child.modules()) found.set(join(key, path), below);
     }
     return found;
   };
   const all = (keep: (parameter: Parameter) => boolean): Record<string, Parameter> => {
     const found: Record<string, Parameter> = {};
     const seen = new Set<Parameter>();
-    for (const [path, below] of Object.entries(modules())) {
+    for (const [path, below] of modules()) {
       for (const [key, parameter] of Object.entries(below.own())) {
         if (seen.has(parameter) || !keep(parameter)) continue;
         seen.add(parameter);
@@ -122,7 +123,9 @@ export function module<P extends Parts, Args extends unknown[], Result>(
     train,
     eval: () => train(false),
     async stateDict() {
-      const entries = Object.entries(everything()).map(async ([name, value]) => [name, await storeTensor(value)] as const);
+      const entries = Object.entries(everything()).map(
+        async ([name, value]) => [name, await storeTensor(value)] as const,
+      );
       return Object.fromEntries(await Promise.all(entries));
     },
     async loadStateDict(state, { strict = true } = {}) {
@@ -134,7 +137,8 @@ export function module<P extends Parts, Args extends unknown[], Result>(
   Object.defineProperty(self, "training", { get: () => training, enumerable: true });
   Object.assign(self, methods);
   for (const [key, part] of Object.entries(parts)) {
-    if (key in self) throw new ArgumentError(type, `a part cannot be named ${key}: every module has a property of that name`);
+    if (key in self)
+      throw new ArgumentError(type, `a part cannot be named ${key}: every module has a property of that name`);
     Object.defineProperty(self, key, { value: part, enumerable: true });
   }
   for (const [name, parameter] of Object.entries(everything())) parameter.name = name;

@@ -4,12 +4,13 @@ import {
   type DType,
   groupNorm as normalizeGroups,
   layerNorm as normalizeLayer,
-  Parameter,
   rmsNorm as normalizeRootMeanSquare,
+  ones,
+  Parameter,
   type Shape,
   type Tensor,
+  zeros,
 } from "@thalweg/core";
-import { ones, zeros } from "./initializers.ts";
 import { checkCount } from "./linear.ts";
 import { type ModuleMethods, module } from "./module.ts";
 

@@ -1,6 +1,7 @@
 /** Pooling and flattening as modules. Options are those of core's functions. */
-import * as core from "@thalweg/core";
+
 import type { Pair, Tensor } from "@thalweg/core";
+import * as core from "@thalweg/core";
 import { type Module, module } from "./module.ts";
 
 type Options<F extends (x: Tensor, options: never) => unknown> = Omit<Parameters<F>[1], "kernelSize">;
@@ -18,5 +19,10 @@ export const adaptiveAvgPool2d = (outputSize: Pair): Module =>
   module({}, (x: Tensor) => core.adaptiveAvgPool2d(x, { outputSize }), "adaptiveAvgPool2d");
 
 /** Joins the axes from startAxis (1) to endAxis (-1), as torch.nn.Flatten. */
-export const flatten = ({ startAxis = 1, endAxis = -1 }: { readonly startAxis?: number; readonly endAxis?: number } = {}): Module =>
-  module({}, (x: Tensor) => core.flatten(x, { startAxis, endAxis }), "flatten");
+export const flatten = ({
+  startAxis = 1,
+  endAxis = -1,
+}: {
+  readonly startAxis?: number;
+  readonly endAxis?: number;
+} = {}): Module => module({}, (x: Tensor) => core.flatten(x, { startAxis, endAxis }), "flatten");

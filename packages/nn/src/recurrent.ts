@@ -1,12 +1,5 @@
 /** Recurrent cells: one step of one layer. Parameters are named as in PyTorch and all start as U(±1/√hiddenSize). */
-import {
-  type DType,
-  gruCell as gruStep,
-  lstmCell as lstmStep,
-  Parameter,
-  type Tensor,
-  zeros as coreZeros,
-} from "@thalweg/core";
+import { type DType, gruCell as gruStep, lstmCell as lstmStep, Parameter, type Tensor, zeros } from "@thalweg/core";
 import { uniform } from "./initializers.ts";
 import { checkCount, type LayerOptions } from "./linear.ts";
 import { type ModuleMethods, module } from "./module.ts";
@@ -38,7 +31,7 @@ function makeCell(
 }
 
 const startState = (x: Tensor, hiddenSize: number, dtype: DType): Tensor =>
-  coreZeros([...x.shape.slice(0, -1), hiddenSize], { dtype });
+  zeros([...x.shape.slice(0, -1), hiddenSize], { dtype });
 
 export type LstmState = readonly [h: Tensor, c: Tensor];
 export type LstmCell = ModuleMethods & ((x: Tensor, state?: LstmState) => LstmState) & CellParts;

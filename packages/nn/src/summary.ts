@@ -1,5 +1,4 @@
 /** What a model is made of. */
-import { bytesPerElement } from "@thalweg/core";
 import type { AnyModule } from "./module.ts";
 
 /** Number of trainable scalars. */
@@ -15,20 +14,21 @@ const grouped = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ","
 export function summary(model: AnyModule): string {
   const rows: string[][] = [];
   const seen = new Set<unknown>();
-  let [buffers, bytes] = [0, 0];
-  for (const [path, below] of Object.entries(model.modules())) {
+  let buffers = 0;
+  for (const [path, below] of model.modules()) {
     for (const [key, parameter] of Object.entries(below.own())) {
       if (seen.has(parameter)) continue;
       seen.add(parameter);
       const count = grouped(parameter.size);
       const name = path === "" ? key : `${path}.${key}`;
       rows.push([name, below.type, `[${parameter.shape.join(", ")}]`, parameter.trainable ? count : `(${count})`]);
-      bytes += parameter.size * bytesPerElement(parameter.dtype);
       if (!parameter.trainable) buffers += parameter.size;
     }
   }
   const header = ["name", "type", "shape", "parameters"];
-  const widths = header.map((title, column) => Math.max(title.length, ...rows.map((row) => (row[column] as string).length)));
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => (row[column] as string).length)),
+  );
   const format = (row: readonly string[]): string =>
     row
       .map((cell, column) =>
@@ -39,7 +39,6 @@ export function summary(model: AnyModule): string {
   const totals = [
     `${grouped(parameterCount(model))} parameters`,
     ...(buffers > 0 ? [`${grouped(buffers)} in buffers`] : []),
-    `${grouped(bytes)} bytes`,
   ];
   return [format(header), rule, ...rows.map(format), rule, totals.join(", ")].join("\n");
 }

@@ -2,9 +2,17 @@
  * Golden derivatives: each family's function written with tensor operations. What varies between the cases of a family
  * (sizes, strides, scale, number of steps …) is read from the case's expression and its inputs.
  */
-import * as t from "@thalweg/core";
+
 import type { Tensor } from "@thalweg/core";
-import { decodeNumber, decodeNumbers, type FloatDType, type GoldenInput, type GoldenNumber, makeInput } from "./schema.ts";
+import * as t from "@thalweg/core";
+import {
+  decodeNumber,
+  decodeNumbers,
+  type FloatDType,
+  type GoldenInput,
+  type GoldenNumber,
+  makeInput,
+} from "./schema.ts";
 
 export interface GoldenAutodiffCase {
   readonly name: string;
@@ -79,7 +87,8 @@ export const autodiffFamilies: Readonly<Record<string, (input: Inputs, e: Expres
   attention: (input, e, name) => {
     const x = input("x");
     const [q, k, v] = ["Wq", "Wk", "Wv"].map((weight) => t.matmul(x, input(weight))) as [Tensor, Tensor, Tensor];
-    const causal = /causal-(true|false)/.exec(name)?.[1] ?? String(e.has(/causal/) && !e.has(/causal\s*[=:]?\s*false|not causal/));
+    const causal =
+      /causal-(true|false)/.exec(name)?.[1] ?? String(e.has(/causal/) && !e.has(/causal\s*[=:]?\s*false|not causal/));
     const scale = 1 / Math.sqrt(e.number(new RegExp(`sqrt\\(${decimal}\\)`)));
     const attended = t.scaledDotProductAttention(q, k, v, { causal: causal === "true", scale });
     return t.sum(t.pow(attended, exponent(e)));
@@ -117,7 +126,10 @@ export const autodiffFamilies: Readonly<Record<string, (input: Inputs, e: Expres
     return t.sum(t.mul(t.pow(t.gelu(normalized, { approximate }), exponent(e)), input("c")));
   },
 
-  logSumExp: (input, e) => t.sum(t.mul(input("c"), t.logSumExp(input("x"), { axis: e.number(/axis\s*[=:]?\s*(-?\d+)/) }))),
+  logSumExp: (input, e) => {
+    const axis = e.has(/axis/) ? e.number(/axis\s*[=:]?\s*(-?\d+)/) : null;
+    return t.sum(t.mul(input("c"), t.logSumExp(input("x"), { axis })));
+  },
 
   mlpCrossEntropy: (input, e) => {
     const hidden = t.tanh(t.linear(input("x"), input("W1"), input("b1")));

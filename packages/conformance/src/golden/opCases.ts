@@ -1,7 +1,15 @@
 /** Golden operations: how each is called with the inputs and attributes of a case, on whatever backend is current. */
-import * as t from "@thalweg/core";
+
 import type { Tensor } from "@thalweg/core";
-import { decodeNumbers, type FloatDType, type GoldenInput, type GoldenNumber, type GoldenTensor, makeInput } from "./schema.ts";
+import * as t from "@thalweg/core";
+import {
+  decodeNumbers,
+  type FloatDType,
+  type GoldenInput,
+  type GoldenNumber,
+  type GoldenTensor,
+  makeInput,
+} from "./schema.ts";
 
 type AttributeValue = number | string | boolean | readonly number[] | null;
 
@@ -338,21 +346,35 @@ export interface OpResults {
   readonly gradients: readonly { readonly input: string; readonly actual: Tensor; readonly expected: Float64Array }[];
 }
 
-/** Builds a case with float inputs in `floats`. Nothing is evaluated yet. */
-export function buildOpCase(op: string, golden: GoldenOpCase, floats: FloatDType): OpResults {
+/** Outputs of a golden operation on inputs by name, in the order of the schema. */
+export function callGoldenOp(
+  op: string,
+  inputs: ReadonlyMap<string, Tensor>,
+  attributes: GoldenOpCase["attributes"],
+): readonly Tensor[] {
   const call = goldenOps[op];
   if (!call) throw new Error(`no call is known for the golden operation ${op}`);
+  const result = call(new Arguments(inputs, attributes));
+  return result instanceof t.Tensor ? [result] : result;
+}
+
+/** Builds a case with float inputs in `floats`. Nothing is evaluated yet. */
+export function buildOpCase(op: string, golden: GoldenOpCase, floats: FloatDType): OpResults {
   const inputs = golden.inputs.map((input) => makeInput(input, floats));
   const named = new Map(golden.inputs.map(({ name }, i) => [name, inputs[i] as Tensor]));
-  const result = call(new Arguments(named, golden.attributes));
-  const results = result instanceof t.Tensor ? [result] : result;
+  const results = callGoldenOp(op, named, golden.attributes);
   const expected = golden.outputs ?? [golden.output as GoldenTensor];
-  if (results.length !== expected.length) throw new Error(`${op} gave ${results.length} outputs, expected ${expected.length}`);
+  if (results.length !== expected.length)
+    throw new Error(`${op} gave ${results.length} outputs, expected ${expected.length}`);
   const outputs = expected.map((output, i) => ({ actual: results[i] as Tensor, expected: output }));
   return { inputs, outputs, gradients: buildGradients(golden, inputs, results) };
 }
 
-function buildGradients(golden: GoldenOpCase, inputs: readonly Tensor[], outputs: readonly Tensor[]): OpResults["gradients"] {
+function buildGradients(
+  golden: GoldenOpCase,
+  inputs: readonly Tensor[],
+  outputs: readonly Tensor[],
+): OpResults["gradients"] {
   const { inputGradients } = golden;
   const outputGradients = golden.outputGradients ?? (golden.outputGradient ? [golden.outputGradient] : undefined);
   if (!inputGradients || !outputGradients) return [];

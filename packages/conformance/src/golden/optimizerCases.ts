@@ -1,5 +1,5 @@
 /** Golden optimizer trajectories: parameters, gradients and learning rates step by step, on whatever backend is current. */
-import { compile, Parameter, sum, tensor, type Tensor } from "@thalweg/core";
+import { compile, Parameter, sum, type Tensor, tensor } from "@thalweg/core";
 import { type Optimizer, optimizers } from "@thalweg/core/optim";
 import type { FloatDType } from "./schema.ts";
 
@@ -42,7 +42,10 @@ export interface OptimizerResult {
   readonly expected: Float64Array;
 }
 
-type Make = (groups: readonly Readonly<Record<string, unknown>>[], options: Readonly<Record<string, unknown>>) => Optimizer;
+type Make = (
+  groups: readonly Readonly<Record<string, unknown>>[],
+  options: Readonly<Record<string, unknown>>,
+) => Optimizer;
 
 function makeOptimizer(name: string, golden: GoldenOptimizerCase, parameters: readonly Parameter[]): Optimizer {
   // The option names of the golden files are the library's; which optimizer takes which is known at run time only.
@@ -97,7 +100,9 @@ export async function runOptimizerCase(
     });
     step(
       present.map(({ parameter }) => parameter),
-      present.map(({ parameter, values }) => tensor(Float64Array.from(values), { shape: parameter.shape, dtype: floats })),
+      present.map(({ parameter, values }) =>
+        tensor(Float64Array.from(values), { shape: parameter.shape, dtype: floats }),
+      ),
     );
     const expected = golden.expected.find((entry) => entry.step === t + 1);
     for (const [i, parameter] of expected ? parameters.entries() : []) {

@@ -1,5 +1,5 @@
 /** The golden files' format: numbers, inputs, and how they become tensors. */
-import { type DType, type Tensor, permute, tensor } from "@thalweg/core";
+import { type DType, permute, type Tensor, tensor } from "@thalweg/core";
 
 /** NaN and the infinities are strings, since JSON has no numbers for them. */
 export type GoldenNumber = number | "NaN" | "Infinity" | "-Infinity";

@@ -16,7 +16,10 @@ export interface GradOptions {
 export function checkLoss(subject: string, loss: Tensor): void {
   if (!(loss instanceof Tensor)) throw new AutodiffError(subject, `expected the loss as a tensor, got ${String(loss)}`);
   if (loss.size !== 1) {
-    throw new AutodiffError(subject, `expected a scalar loss, got shape ${formatShape(loss.shape)}; reduce it with sum or mean`);
+    throw new AutodiffError(
+      subject,
+      `expected a scalar loss, got shape ${formatShape(loss.shape)}; reduce it with sum or mean`,
+    );
   }
   checkFloats(subject, { loss });
 }
@@ -120,8 +123,7 @@ export function hvp<I extends Tensors>(
   { allowUnused = false }: GradOptions = {},
 ): Like<I> {
   checkLoss("hvp", loss);
-  const variables = flatten("hvp", "inputs", inputs);
-  const directions = matchingNodes("hvp", "vectors", vectors, variables);
-  const gradients = pullBack("hvp", [loss], [fillLike(1, loss.node)], variables, allowUnused);
-  return pullBack("hvp", gradients, directions, inputs, true);
+  const directions = matchingNodes("hvp", "vectors", vectors, flatten("hvp", "inputs", inputs));
+  const gradients: Tensors = pullBack<Tensors>("hvp", [loss], [fillLike(1, loss.node)], inputs, allowUnused);
+  return pullBack("hvp", flatten("hvp", "gradients", gradients), directions, inputs, true);
 }

@@ -15,12 +15,12 @@ const isList = (tensors: Tensors): tensors is readonly Tensor[] => Array.isArray
 
 /** The tensors in order. Throws AutodiffError when something else is among them. */
 export function flatten(subject: string, what: string, tensors: Tensors): Tensor[] {
-  const list = tensors instanceof Tensor ? [tensors] : Object.values(tensors ?? {});
-  const stranger = typeof tensors === "object" ? list.find((tensor) => !(tensor instanceof Tensor)) : tensors;
-  if (stranger !== undefined) {
-    throw new AutodiffError(subject, `${what} must be a tensor, or a list or record of tensors, got ${String(stranger)}`);
-  }
-  return list;
+  const list: unknown[] =
+    tensors instanceof Tensor || typeof tensors !== "object" ? [tensors] : Object.values(tensors ?? [tensors]);
+  return list.map((tensor) => {
+    if (tensor instanceof Tensor) return tensor;
+    throw new AutodiffError(subject, `${what} must be a tensor, or a list or record of tensors, got ${String(tensor)}`);
+  });
 }
 
 /** `results`, one per flattened tensor, in the structure of `tensors`. */
@@ -43,7 +43,10 @@ export function describe(tensors: Tensors, index: number): string {
 export function checkFloats(subject: string, tensors: Tensors): void {
   flatten(subject, "variables", tensors).forEach((tensor, i) => {
     if (!isFloat(tensor.dtype)) {
-      throw new AutodiffError(subject, `${describe(tensors, i)} is not differentiable; expected a floating-point dtype`);
+      throw new AutodiffError(
+        subject,
+        `${describe(tensors, i)} is not differentiable; expected a floating-point dtype`,
+      );
     }
   });
 }
@@ -57,7 +60,10 @@ export function matchingNodes(subject: string, what: string, tensors: Tensors, e
   return list.map((tensor, i) => {
     const { shape, dtype } = expected[i] as Tensor;
     if (!sameShape(tensor.shape, shape)) {
-      throw new ShapeError(subject, `${what} ${i}: expected shape ${formatShape(shape)}, got ${formatShape(tensor.shape)}`);
+      throw new ShapeError(
+        subject,
+        `${what} ${i}: expected shape ${formatShape(shape)}, got ${formatShape(tensor.shape)}`,
+      );
     }
     if (tensor.dtype !== dtype) {
       throw new AutodiffError(subject, `${what} ${i}: expected dtype ${dtype}, got ${tensor.dtype}`);

@@ -21,7 +21,7 @@ interface Linear {
 function linear({ offset, strides, dynamic = [] }: Affine): Linear {
   const coefficients = new Map<Key, number>();
   const add = (key: Key, stride: number) => coefficients.set(key, (coefficients.get(key) ?? 0) + stride);
-  strides.forEach((stride, variable) => add(variable, stride));
+  for (const [variable, stride] of strides.entries()) add(variable, stride);
   for (const { value, stride } of dynamic) add(-1 - value, stride);
   for (const [key, stride] of coefficients) if (stride === 0) coefficients.delete(key);
   return { offset, coefficients };
@@ -32,7 +32,10 @@ type Ranges = Map<Key, Interval>;
 const scale = ({ min, max }: Interval, by: number): Interval =>
   by < 0 ? { min: max * by, max: min * by } : { min: min * by, max: max * by };
 const plus = (a: Interval, b: Interval): Interval => ({ min: a.min + b.min, max: a.max + b.max });
-const intersect = (a: Interval, b: Interval): Interval => ({ min: Math.max(a.min, b.min), max: Math.min(a.max, b.max) });
+const intersect = (a: Interval, b: Interval): Interval => ({
+  min: Math.max(a.min, b.min),
+  max: Math.min(a.max, b.max),
+});
 const isEmpty = ({ min, max }: Interval): boolean => min > max;
 
 /** The values `form` takes over a box of ranges: exact, as every variable is independent. */
@@ -139,7 +142,9 @@ export function elementOutOfBounds(
   const found = outside(narrowed(form, box));
   if (found === undefined || box.rest.length === 0) return found;
 
-  const keys = [...new Set([form, ...box.rest.map((condition) => condition.form)].flatMap((f) => [...f.coefficients.keys()]))];
+  const keys = [
+    ...new Set([form, ...box.rest.map((condition) => condition.form)].flatMap((f) => [...f.coefficients.keys()])),
+  ];
   const ranges = keys.map((key) => box.ranges.get(key) as Interval);
   const points = ranges.reduce((product, { min, max }) => product * (max - min + 1), 1);
   if (points > enumerationLimit) return undefined;
@@ -167,7 +172,9 @@ export function elementOutOfBounds(
 /** Whether no two iterations share an element: each stride steps over all that the smaller ones span. */
 export function isInjective(at: Affine, sizes: readonly number[]): boolean {
   if ((at.dynamic?.length ?? 0) > 0) return false;
-  const axes = sizes.map((size, axis) => ({ size, stride: Math.abs(at.strides[axis] ?? 0) })).filter(({ size }) => size > 1);
+  const axes = sizes
+    .map((size, axis) => ({ size, stride: Math.abs(at.strides[axis] ?? 0) }))
+    .filter(({ size }) => size > 1);
   axes.sort((a, b) => a.stride - b.stride);
   let span = 0;
   for (const { size, stride } of axes) {

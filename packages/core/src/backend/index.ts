@@ -30,6 +30,7 @@ export {
   ShapeError,
   ThalwegError,
 } from "../graph/errors.ts";
+export { type Bindings, type Evaluated, evaluateNode, evaluateNodes } from "../graph/evaluate.ts";
 export {
   type BinaryOp,
   binaryOps,

@@ -84,7 +84,14 @@ function holdsAll(conditions: readonly Condition[]): (frame: Frame) => boolean {
 }
 
 /** Operations that jump: on float32 they see their operands rounded, so that the oracle jumps where a float32 backend does. */
-const jumps: ReadonlySet<string> = new Set<UnaryOp | BinaryOp>([...comparisonOps, "floor", "ceil", "round", "trunc", "sign"]);
+const jumps: ReadonlySet<string> = new Set<UnaryOp | BinaryOp>([
+  ...comparisonOps,
+  "floor",
+  "ceil",
+  "round",
+  "trunc",
+  "sign",
+]);
 
 const isUnary = (op: string): op is UnaryOp => (unaryOps as readonly string[]).includes(op);
 const isBinary = (op: string): op is BinaryOp => (binaryOps as readonly string[]).includes(op);
@@ -177,7 +184,8 @@ function evaluation(
     const [a, b] = (instruction as { args: readonly [Value, Value] }).args;
     const of = dtypes.get(a) as ComputeDType;
     if (jumps.has(op)) {
-      return ({ values }) => applyBinary(op, of, roundedOperand(of, values[a] as number), roundedOperand(of, values[b] as number));
+      return ({ values }) =>
+        applyBinary(op, of, roundedOperand(of, values[a] as number), roundedOperand(of, values[b] as number));
     }
     return ({ values }) => applyBinary(op, of, values[a] as number, values[b] as number);
   }
@@ -189,7 +197,8 @@ function evaluation(
     case "uniform": {
       const { uniform } = instruction;
       const of = uniforms[uniform]?.dtype as DType;
-      return (frame) => (of === "float32" ? (frame.uniforms[uniform] as number) : roundTo(of, frame.uniforms[uniform] as number));
+      return (frame) =>
+        of === "float32" ? (frame.uniforms[uniform] as number) : roundTo(of, frame.uniforms[uniform] as number);
     }
     case "index": {
       const address = addressOf(instruction.affine, label);
@@ -213,7 +222,8 @@ function evaluation(
       const [a] = instruction.args;
       const from = dtypes.get(a) as ComputeDType;
       const jump = dtype !== "float32" && dtype !== "float64";
-      return ({ values }) => castValue(from, dtype, jump ? roundedOperand(from, values[a] as number) : (values[a] as number));
+      return ({ values }) =>
+        castValue(from, dtype, jump ? roundedOperand(from, values[a] as number) : (values[a] as number));
     }
     case "roundTo": {
       const [a] = instruction.args;

@@ -38,8 +38,14 @@ function bytesTouched(program: Program, accesses: readonly Access[]): number {
 export function kernelStatistics(program: Program, kernel: Kernel): KernelStatistics {
   const accesses = accessesOf(kernel);
   return {
-    bytesRead: bytesTouched(program, accesses.filter(({ kind }) => kind === "read")),
-    bytesWritten: bytesTouched(program, accesses.filter(({ kind }) => kind === "write")),
+    bytesRead: bytesTouched(
+      program,
+      accesses.filter(({ kind }) => kind === "read"),
+    ),
+    bytesWritten: bytesTouched(
+      program,
+      accesses.filter(({ kind }) => kind === "write"),
+    ),
   };
 }
 
@@ -103,7 +109,9 @@ function bufferLines(program: Program): string[] {
   return program.buffers.flatMap(({ dtype, size, kind, offset, name }, index) => {
     if (!used.has(index) && kind === "temporary") return [];
     const place = kind === "temporary" ? ` at ${offset}` : "";
-    return [`b${index}: ${kind} ${dtype}[${size}]${place}${name ? ` ${name}` : ""}${used.has(index) ? "" : " (unused)"}`];
+    return [
+      `b${index}: ${kind} ${dtype}[${size}]${place}${name ? ` ${name}` : ""}${used.has(index) ? "" : " (unused)"}`,
+    ];
   });
 }
 
@@ -214,7 +222,8 @@ function kernelLines(kernel: Kernel): string[] {
       const several = kernel.segments.length > 1;
       const slots = (kernel.segments[0]?.buffers ?? []).map((buffer, slot) => (several ? `s${slot}` : `b${buffer}`));
       const segments = kernel.segments.map(
-        ({ size, buffers }, index) => `segment ${index}: ${size} × ${buffers.map((b, slot) => `s${slot}=b${b}`).join(" ")}`,
+        ({ size, buffers }, index) =>
+          `segment ${index}: ${size} × ${buffers.map((b, slot) => `s${slot}=b${b}`).join(" ")}`,
       );
       return [
         ...(several ? segments : []),

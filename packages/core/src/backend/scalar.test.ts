@@ -1,14 +1,39 @@
 import { describe, expect, it } from "vitest";
-import { applyBinary, applyUnary, castValue, compareForSort, erf, philox4x32, philoxWord, pow, remainder, roundHalfEven, sigmoid, softplus } from "./scalar.ts";
+import {
+  applyBinary,
+  applyUnary,
+  castValue,
+  compareForSort,
+  erf,
+  philox4x32,
+  philoxWord,
+  pow,
+  remainder,
+  roundHalfEven,
+  sigmoid,
+  softplus,
+} from "./scalar.ts";
 
 const inf = Number.POSITIVE_INFINITY;
 
 describe("philox4x32", () => {
   // Known answers of Random123 1.14 (kat_vectors).
   it.each([
-    [[0, 0, 0, 0], [0, 0], [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]],
-    [[0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff], [0xffffffff, 0xffffffff], [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd]],
-    [[0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344], [0xa4093822, 0x299f31d0], [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1]],
+    [
+      [0, 0, 0, 0],
+      [0, 0],
+      [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8],
+    ],
+    [
+      [0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff],
+      [0xffffffff, 0xffffffff],
+      [0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd],
+    ],
+    [
+      [0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344],
+      [0xa4093822, 0x299f31d0],
+      [0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1],
+    ],
   ] as const)("counter %j, key %j", (counter, key, expected) => {
     expect(philox4x32(counter, key)).toEqual(expected);
   });
@@ -38,10 +63,18 @@ describe("erf", () => {
 
 describe("special values", () => {
   it("rounds halves to even", () => {
-    expect([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999999999999994, 2.4].map(roundHalfEven)).toEqual([0, 2, 2, -0, -2, -2, 0, 2]);
+    expect([0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999999999999994, 2.4].map(roundHalfEven)).toEqual([
+      0, 2, 2, -0, -2, -2, 0, 2,
+    ]);
   });
   it("follows C99 pow", () => {
-    expect([pow(1, Number.NaN), pow(-1, inf), pow(-1, -inf), pow(Number.NaN, 0), pow(0, -1)]).toEqual([1, 1, 1, 1, inf]);
+    expect([pow(1, Number.NaN), pow(-1, inf), pow(-1, -inf), pow(Number.NaN, 0), pow(0, -1)]).toEqual([
+      1,
+      1,
+      1,
+      1,
+      inf,
+    ]);
   });
   it("takes the remainder's sign from the divisor", () => {
     expect([remainder(-7, 3), remainder(7, -3), remainder(-1, inf), remainder(5, 5)]).toEqual([2, -2, inf, 0]);
@@ -49,7 +82,8 @@ describe("special values", () => {
   it("neither overflows nor cancels in softplus and sigmoid", () => {
     expect([softplus(1000), softplus(-40), sigmoid(-740)]).toEqual([1000, Math.exp(-40), Math.exp(-740)]);
   });
-  it("sorts NaN last", () => expect([Number.NaN, 1, -inf, inf].sort(compareForSort)).toEqual([-inf, 1, inf, Number.NaN]));
+  it("sorts NaN last", () =>
+    expect([Number.NaN, 1, -inf, inf].sort(compareForSort)).toEqual([-inf, 1, inf, Number.NaN]));
 });
 
 describe("integers", () => {

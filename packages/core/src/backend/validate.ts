@@ -2,7 +2,7 @@
  * The rules of the Program format. Every Program that passes can be run by any backend without further checks; only
  * dynamic indices are left to look at while running.
  */
-import { bytesPerElement, checkDType, type DType } from "../graph/dtype.ts";
+import { bytesPerElement, dtypes } from "../graph/dtype.ts";
 import { ProgramError } from "../graph/errors.ts";
 import { type Access, accessesOf } from "./accesses.ts";
 import { accessInterval, elementOutOfBounds, isInjective } from "./bounds.ts";
@@ -53,7 +53,7 @@ function checkBuffers(program: Program, fail: Fail): void {
   });
   program.buffers.forEach(({ dtype, size, kind, offset }, index) => {
     const failBuffer: Fail = (message) => fail(`buffer b${index}: ${message}`);
-    checkBufferDType(dtype, failBuffer);
+    if (!Object.hasOwn(dtypes, dtype)) failBuffer(`unknown dtype ${String(dtype)}`);
     if (!isCount(size)) failBuffer(`size ${size} is not a whole non-negative number`);
     if (!["input", "parameter", "temporary", "output"].includes(kind)) failBuffer(`unknown kind ${String(kind)}`);
     if (kind !== "temporary") {
@@ -67,14 +67,6 @@ function checkBuffers(program: Program, fail: Fail): void {
   });
 }
 
-function checkBufferDType(dtype: DType, fail: Fail): void {
-  try {
-    checkDType("buffer", dtype);
-  } catch (error) {
-    fail((error as Error).message);
-  }
-}
-
 function checkAccess(program: Program, access: Access, written: Set<number>, fail: Fail): void {
   const { buffer, at, conditions, sizes, what } = access;
   const { size, kind } = program.buffers[buffer] as BufferSpec;
@@ -84,7 +76,8 @@ function checkAccess(program: Program, access: Access, written: Set<number>, fai
     if (kind === "input") fail(`${what}: writes b${buffer}, an input`);
     written.add(buffer);
   } else if ((kind === "temporary" || kind === "output") && size > 0 && !written.has(buffer)) {
-    if (accessInterval(at, conditions, sizes)) fail(`${what}: reads b${buffer}, a ${kind}, before anything is written to it`);
+    if (accessInterval(at, conditions, sizes))
+      fail(`${what}: reads b${buffer}, ${kind === "output" ? "an" : "a"} ${kind}, before anything is written to it`);
   }
 }
 
@@ -116,7 +109,9 @@ function checkOrderFree(kernel: Kernel, accesses: readonly Access[], fail: Fail)
       if (other === write) continue;
       if (kernel.kind === "scatterAdd" && other.what === write.what) continue;
       if (!sameElement(write, other) && !disjoint(write, other)) {
-        fail(`${other.what} and ${write.what}: one writes what the other ${other.kind}s of b${write.buffer} at another iteration`);
+        fail(
+          `${other.what} and ${write.what}: one writes what the other ${other.kind}s of b${write.buffer} at another iteration`,
+        );
       }
     }
     const moves = write.at.dynamic?.length ?? 0;
@@ -124,10 +119,12 @@ function checkOrderFree(kernel: Kernel, accesses: readonly Access[], fail: Fail)
     const outer = kernel.kind === "loop" ? kernel.outer.length : write.sizes.length;
     const repeats = write.sizes.findIndex((size, axis) => axis < outer && size > 1 && write.at.strides[axis] === 0);
     const happens = write.sizes.every((size) => size > 0);
-    if (happens && repeats >= 0) fail(`${write.what}: every iteration of variable ${repeats} writes the same element of b${write.buffer}`);
+    if (happens && repeats >= 0)
+      fail(`${write.what}: every iteration of variable ${repeats} writes the same element of b${write.buffer}`);
   }
 }
 
+/** The bytes of a temporary, and the first and last kernel that touches it. */
 interface Life {
   readonly buffer: number;
   readonly start: number;
@@ -145,7 +142,14 @@ function checkArena(program: Program, accesses: readonly (readonly Access[])[], 
       if (kind !== "temporary" || size === 0) continue;
       const life = lives.get(buffer);
       if (life) life.last = kernel;
-      else lives.set(buffer, { buffer, start: offset, end: offset + size * bytesPerElement(dtype), first: kernel, last: kernel });
+      else
+        lives.set(buffer, {
+          buffer,
+          start: offset,
+          end: offset + size * bytesPerElement(dtype),
+          first: kernel,
+          last: kernel,
+        });
     }
   });
   const ordered = [...lives.values()].sort((a, b) => a.start - b.start);
@@ -155,7 +159,11 @@ function checkArena(program: Program, accesses: readonly (readonly Access[])[], 
       if (b.start >= a.end) break;
       if (a.last < b.first || b.last < a.first) continue;
       const [earlier, later] = a.first < b.first ? [a, b] : [b, a];
-      if (earlier.last === later.first && takesOver(program, earlier, later, accesses[later.first] as readonly Access[])) continue;
+      if (
+        earlier.last === later.first &&
+        takesOver(program, earlier, later, accesses[later.first] as readonly Access[])
+      )
+        continue;
       fail(
         `temporaries b${earlier.buffer} (kernels ${earlier.first} to ${earlier.last}) and b${later.buffer} ` +
           `(kernels ${later.first} to ${later.last}) share arena bytes while both live`,

@@ -25,23 +25,56 @@ const bits: readonly Category[] = ["bool", "integer"];
 
 /** What each operation of one operand takes; the result has the operand's dtype, but for isNaN. */
 const unaryTakes: Readonly<Record<UnaryOp, readonly Category[]>> = {
-  neg: numeric, abs: numeric, sign: numeric, relu: numeric,
-  exp: float, log: float, log1p: float, expm1: float, sqrt: float, rsqrt: float, reciprocal: float,
-  sin: float, cos: float, tan: float, tanh: float, sigmoid: float, softplus: float, erf: float,
-  floor: numeric, ceil: numeric, round: numeric, trunc: numeric,
-  isNaN: numeric, not: bits,
+  neg: numeric,
+  abs: numeric,
+  sign: numeric,
+  relu: numeric,
+  exp: float,
+  log: float,
+  log1p: float,
+  expm1: float,
+  sqrt: float,
+  rsqrt: float,
+  reciprocal: float,
+  sin: float,
+  cos: float,
+  tan: float,
+  tanh: float,
+  sigmoid: float,
+  softplus: float,
+  erf: float,
+  floor: numeric,
+  ceil: numeric,
+  round: numeric,
+  trunc: numeric,
+  isNaN: numeric,
+  not: bits,
 };
 
 /** What each operation of two operands of one dtype takes; the result has that dtype, but for comparisons. */
 const binaryTakes: Readonly<Record<BinaryOp, readonly Category[]>> = {
-  add: every, mul: every, maximum: every, minimum: every,
-  sub: numeric, div: numeric, pow: numeric, mod: numeric,
-  equal: every, notEqual: every, less: every, lessEqual: every,
-  and: bits, or: bits, xor: bits,
-  shiftLeft: ["integer"], shiftRight: ["integer"], mulHigh: ["integer"],
+  add: every,
+  mul: every,
+  maximum: every,
+  minimum: every,
+  sub: numeric,
+  div: numeric,
+  pow: numeric,
+  mod: numeric,
+  equal: every,
+  notEqual: every,
+  less: every,
+  lessEqual: every,
+  and: bits,
+  or: bits,
+  xor: bits,
+  shiftLeft: ["integer"],
+  shiftRight: ["integer"],
+  mulHigh: ["integer"],
 };
 
-const categoryOf = (dtype: ComputeDType): Category => (dtype === "bool" ? "bool" : isInteger(dtype) ? "integer" : "float");
+const categoryOf = (dtype: ComputeDType): Category =>
+  dtype === "bool" ? "bool" : isInteger(dtype) ? "integer" : "float";
 const isUnary = (op: string): op is UnaryOp => Object.hasOwn(unaryTakes, op);
 const isBinary = (op: string): op is BinaryOp => Object.hasOwn(binaryTakes, op);
 const isComputeDType = (dtype: unknown): dtype is ComputeDType =>
@@ -122,7 +155,8 @@ export class BodyChecker {
   #conditions(conditions: readonly Condition[], place: Place, fail: Fail): void {
     for (const { affine, lo, hi } of conditions) {
       this.#affine(affine, place, fail);
-      if (!Number.isSafeInteger(lo) || !Number.isSafeInteger(hi)) fail(`condition [${lo}, ${hi}) is not in whole numbers`);
+      if (!Number.isSafeInteger(lo) || !Number.isSafeInteger(hi))
+        fail(`condition [${lo}, ${hi}) is not in whole numbers`);
     }
   }
 
@@ -130,7 +164,7 @@ export class BodyChecker {
   #slot(slot: number, dtype: ComputeDType, fail: Fail): void {
     for (const buffers of this.#slots) {
       const buffer = buffers[slot];
-      if (buffer === undefined) return fail(`slot ${slot} is out of range: there are ${buffers.length}`);
+      if (buffer === undefined) fail(`slot ${slot} is out of range: there are ${buffers.length}`);
       const stored = (this.#program.buffers[buffer] as { dtype: DType }).dtype;
       if (computeDType(stored) !== dtype) fail(`value is ${dtype}, but buffer b${buffer} holds ${stored}`);
     }
@@ -166,13 +200,17 @@ export class BodyChecker {
     switch (instruction.op) {
       case "constant":
         if (typeof instruction.value !== "number") fail(`value ${String(instruction.value)} is not a number`);
-        if (dtype === "int32" && instruction.value !== (instruction.value | 0)) fail(`${instruction.value} is not an int32`);
-        if (dtype === "uint32" && instruction.value !== instruction.value >>> 0) fail(`${instruction.value} is not a uint32`);
-        if (dtype === "bool" && instruction.value !== 0 && instruction.value !== 1) fail(`${instruction.value} is not 0 or 1`);
+        if (dtype === "int32" && instruction.value !== (instruction.value | 0))
+          fail(`${instruction.value} is not an int32`);
+        if (dtype === "uint32" && instruction.value !== instruction.value >>> 0)
+          fail(`${instruction.value} is not a uint32`);
+        if (dtype === "bool" && instruction.value !== 0 && instruction.value !== 1)
+          fail(`${instruction.value} is not 0 or 1`);
         return;
       case "uniform": {
         const uniform = this.#program.uniforms[instruction.uniform];
-        if (!uniform) return fail(`uniform ${instruction.uniform} is out of range: there are ${this.#program.uniforms.length}`);
+        if (!uniform)
+          fail(`uniform ${instruction.uniform} is out of range: there are ${this.#program.uniforms.length}`);
         if (uniform.dtype !== dtype) fail(`result is ${dtype}, but uniform ${uniform.name} is ${uniform.dtype}`);
         return;
       }
@@ -199,7 +237,8 @@ export class BodyChecker {
         return;
       case "roundTo":
         this.#expect(instruction.args[0], dtype, fail);
-        if (!isFloat(dtype) || !isFloat(instruction.to)) fail(`rounds ${dtype} to ${instruction.to}; both must be float`);
+        if (!isFloat(dtype) || !isFloat(instruction.to))
+          fail(`rounds ${dtype} to ${instruction.to}; both must be float`);
         return;
       case "philox": {
         if (dtype !== "uint32") fail(`result is ${dtype as string}, expected uint32`);
@@ -209,7 +248,7 @@ export class BodyChecker {
         return;
       }
       case "accumulator":
-        if (!place.accumulator) return fail("stands only in the epilogue of a contraction");
+        if (!place.accumulator) fail("stands only in the epilogue of a contraction");
         if (dtype !== place.accumulator) fail(`result is ${dtype}, but the contraction is in ${place.accumulator}`);
         return;
       case "reduce": {

@@ -16,22 +16,27 @@ import type {
 } from "./program.ts";
 import { BodyChecker, type Fail } from "./validateBody.ts";
 
+/** Calls `fail` unless `kernel` names what is there, in dtypes and sizes that fit. */
 export function checkKernel(program: Program, kernel: Kernel, fail: Fail): void {
   switch (kernel.kind) {
     case "loop":
-      return checkLoop(program, kernel, fail);
+      checkLoop(program, kernel, fail);
+      break;
     case "matmul":
-      return checkMatmul(program, kernel, fail);
+      checkMatmul(program, kernel, fail);
+      break;
     case "conv2d":
     case "conv2dInputGradient":
     case "conv2dWeightGradient":
-      return checkConvolution(program, kernel, fail);
+      checkConvolution(program, kernel, fail);
+      break;
     case "scatterAdd":
     case "cumSum":
     case "argSort":
-      return checkIndexed(program, kernel, fail);
+      checkIndexed(program, kernel, fail);
+      break;
     default:
-      return fail(`unknown kind ${String((kernel satisfies never as Kernel).kind)}`);
+      fail(`unknown kind ${String((kernel satisfies never as Kernel).kind)}`);
   }
 }
 
@@ -42,7 +47,9 @@ function checkSizes(what: string, sizes: Shape, fail: Fail): void {
 }
 
 function bufferAt(program: Program, what: string, buffer: number, fail: Fail): BufferSpec {
-  return program.buffers[buffer] ?? fail(`${what}: buffer ${buffer} is out of range: there are ${program.buffers.length}`);
+  return (
+    program.buffers[buffer] ?? fail(`${what}: buffer ${buffer} is out of range: there are ${program.buffers.length}`)
+  );
 }
 
 function expectDType(program: Program, what: string, buffer: number, dtype: DType, fail: Fail): void {
@@ -52,7 +59,8 @@ function expectDType(program: Program, what: string, buffer: number, dtype: DTyp
 
 function expectSize(program: Program, what: string, buffer: number, shape: Shape, fail: Fail): void {
   const { size } = bufferAt(program, what, buffer, fail);
-  if (size !== sizeOf(shape)) fail(`${what}: b${buffer} has ${size} elements, ${formatShape(shape)} needs ${sizeOf(shape)}`);
+  if (size !== sizeOf(shape))
+    fail(`${what}: b${buffer} has ${size} elements, ${formatShape(shape)} needs ${sizeOf(shape)}`);
 }
 
 function checkLoop(program: Program, kernel: LoopKernel, fail: Fail): void {
@@ -62,18 +70,25 @@ function checkLoop(program: Program, kernel: LoopKernel, fail: Fail): void {
   if (segments.length === 0) fail("there are no segments; a kernel over one set of buffers has one");
   segments.forEach(({ size, buffers }, index) => {
     checkSizes(`segment ${index}`, [size], fail);
-    buffers.forEach((buffer, slot) => bufferAt(program, `segment ${index}, slot ${slot}`, buffer, fail));
+    for (const [slot, buffer] of buffers.entries()) bufferAt(program, `segment ${index}, slot ${slot}`, buffer, fail);
     if (buffers.length !== segments[0]?.buffers.length) {
       fail(`segment ${index} has ${buffers.length} buffers, segment 0 has ${segments[0]?.buffers.length}`);
     }
   });
   if (segments.length > 1 && (outer.length !== 1 || inner.length !== 0)) {
-    fail(`with several segments outer has rank 1 and inner is empty, got ${formatShape(outer)} and ${formatShape(inner)}`);
+    fail(
+      `with several segments outer has rank 1 and inner is empty, got ${formatShape(outer)} and ${formatShape(inner)}`,
+    );
   }
   const total = segments.reduce((sum, { size }) => sum + size, 0);
-  if (total !== sizeOf(outer)) fail(`segments hold ${total} elements together, outer ${formatShape(outer)} has ${sizeOf(outer)}`);
+  if (total !== sizeOf(outer))
+    fail(`segments hold ${total} elements together, outer ${formatShape(outer)} has ${sizeOf(outer)}`);
 
-  const checker = new BodyChecker(program, segments.map(({ buffers }) => buffers), fail);
+  const checker = new BodyChecker(
+    program,
+    segments.map(({ buffers }) => buffers),
+    fail,
+  );
   const variables = outer.length + inner.length;
   for (const { over, body } of stages) {
     if (over !== "outer" && over !== "inner") fail(`unknown stage ${String(over)}`);
@@ -99,7 +114,7 @@ function checkSegmentAccesses({ stages }: LoopKernel, fail: Fail): void {
 
 function checkEpilogue(program: Program, kernel: ContractionKernel, fail: Fail): void {
   const { body, buffers } = kernel.epilogue;
-  buffers.forEach((buffer, slot) => bufferAt(program, `epilogue slot ${slot}`, buffer, fail));
+  for (const [slot, buffer] of buffers.entries()) bufferAt(program, `epilogue slot ${slot}`, buffer, fail);
   new BodyChecker(program, [buffers], fail).check(body, {
     over: "epilogue",
     variables: epilogueSizes(kernel).length,
@@ -113,7 +128,8 @@ function checkEpilogue(program: Program, kernel: ContractionKernel, fail: Fail):
 function checkOperand(program: Program, what: string, operand: Operand, rank: number, fail: Fail): void {
   bufferAt(program, what, operand.buffer, fail);
   if (operand.strides.length !== rank) fail(`${what}: ${operand.strides.length} strides for ${rank} axes`);
-  if (![operand.offset, ...operand.strides].every(Number.isSafeInteger)) fail(`${what}: offset and strides must be whole`);
+  if (![operand.offset, ...operand.strides].every(Number.isSafeInteger))
+    fail(`${what}: offset and strides must be whole`);
 }
 
 function checkMatmul(program: Program, kernel: MatmulKernel, fail: Fail): void {
@@ -129,7 +145,11 @@ function checkMatmul(program: Program, kernel: MatmulKernel, fail: Fail): void {
 
 function checkConvolution(program: Program, kernel: ConvolutionKernel, fail: Fail): void {
   const { x, weight, y, geometry, dtype } = kernel;
-  for (const [name, shape] of [["x", x], ["weight", weight], ["y", y]] as const) {
+  for (const [name, shape] of [
+    ["x", x],
+    ["weight", weight],
+    ["y", y],
+  ] as const) {
     if (shape.length !== 4) fail(`${name} ${formatShape(shape)}: expected 4 axes`);
     checkSizes(name, shape, fail);
   }
@@ -146,12 +166,14 @@ function checkConvolution(program: Program, kernel: ConvolutionKernel, fail: Fai
   const shapes = `x ${formatShape(x)}, weight ${formatShape(weight)}, y ${formatShape(y)}`;
   if (x[0] !== y[0]) fail(`batch sizes differ: ${shapes}`);
   if (weight[0] !== y[1]) fail(`output channels differ: ${shapes}`);
-  if (x[1] !== weight[1] * groups || weight[0] % groups !== 0) fail(`channels do not divide into ${groups} groups: ${shapes}`);
+  if (x[1] !== weight[1] * groups || weight[0] % groups !== 0)
+    fail(`channels do not divide into ${groups} groups: ${shapes}`);
   for (const axis of [0, 1] as const) {
     const room = (x[2 + axis] as number) + 2 * padding[axis] - dilation[axis] * ((weight[2 + axis] as number) - 1) - 1;
     const most = Math.max(0, Math.floor(room / stride[axis]) + 1);
     // Fewer is right where the input has rows no window reaches, as with output padding of a transposed convolution.
-    if ((y[2 + axis] as number) > most) fail(`y has ${y[2 + axis]} windows on spatial axis ${axis}, at most ${most} fit: ${shapes}`);
+    if ((y[2 + axis] as number) > most)
+      fail(`y has ${y[2 + axis]} windows on spatial axis ${axis}, at most ${most} fit: ${shapes}`);
   }
   if (dtype === "bool") fail("a convolution does not take bool");
   const operands = convolutionShapes(kernel);
@@ -167,8 +189,10 @@ function checkIndexed(program: Program, kernel: IndexedKernel, fail: Fail): void
     const { axis, shape, targetShape, target, index, source } = kernel;
     checkSizes("shape", shape, fail);
     checkSizes("targetShape", targetShape, fail);
-    if (shape.length !== targetShape.length) fail(`ranks differ: ${formatShape(shape)} and ${formatShape(targetShape)}`);
-    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length) fail(`axis ${axis} is out of range for rank ${shape.length}`);
+    if (shape.length !== targetShape.length)
+      fail(`ranks differ: ${formatShape(shape)} and ${formatShape(targetShape)}`);
+    if (!Number.isInteger(axis) || axis < 0 || axis >= shape.length)
+      fail(`axis ${axis} is out of range for rank ${shape.length}`);
     shape.forEach((size, other) => {
       if (other !== axis && size > (targetShape[other] as number)) {
         fail(`shape ${formatShape(shape)} is larger than the target ${formatShape(targetShape)} on axis ${other}`);

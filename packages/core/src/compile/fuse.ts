@@ -63,6 +63,7 @@ class Fuser {
       if (isOpaque(node)) this.#add(node, isContraction(node) ? "contraction" : "indexed");
       else if (this.#partition.isUnit(node)) this.#addUnit(node);
     }
+    for (const group of [...this.#groups]) this.#joinOnlyReader(group);
     return { partition: this.#partition, groups: this.#schedule(), groupOf: this.#groupOf };
   }
 
@@ -92,7 +93,11 @@ class Fuser {
       this.#add(unit, "loop");
       return;
     }
-    for (const group of [...producers].sort(latestFirst)) {
+    // The deepest producer first: joining another would make that one's other readers wait.
+    const depths = new Map<Group, number>();
+    const deepest = Math.max(-1, ...[...producers].map((p) => this.#depth(p, depths)));
+    const last = [...producers].filter((p) => depths.get(p) === deepest);
+    for (const group of last.sort(latestFirst)) {
       if (this.#tryJoin(group, unit, reads, producers, true)) return;
     }
     for (const group of [...siblings].sort(latestFirst)) {
@@ -111,6 +116,7 @@ class Fuser {
     const domain = this.#joinedDomain(group, unit, vertical);
     if (!domain) return false;
     for (const producer of producers) if (producer !== group && this.#dependsOn(producer, group)) return false;
+    if (!vertical && this.#depth(group) > 1 + Math.max(-1, ...[...producers].map((p) => this.#depth(p)))) return false;
     const before = group.domain;
     if (domain !== before) {
       this.#frames.delete(group);
@@ -125,6 +131,34 @@ class Fuser {
     }
     this.#join(group, unit);
     return true;
+  }
+
+  /** A loop kernel read by one other alone, over the same space, moves into it. */
+  #joinOnlyReader(group: Group): void {
+    if (group.kind !== "loop" || group.members.some((m) => m.op === "barrier" || this.#isolated.has(m))) return;
+    const readers = new Set(group.members.flatMap((m) => [...(this.#readers.get(m) ?? [])]));
+    readers.delete(group);
+    const [reader] = readers;
+    if (readers.size !== 1 || reader?.kind !== "loop" || reader.members.some((m) => this.#isolated.has(m))) return;
+    const members = new Set([...group.members, ...reader.members]);
+    const buffers = new Set([...members].flatMap((m) => [m, ...this.#partition.reads(m)]));
+    if (buffers.size > maxBuffers) return;
+    const domain = hasInner(reader.domain) ? reader.domain : group.domain;
+    if (sizeOf(domain.shape) === 0) return;
+    const order = this.#partition.order.filter((node) => members.has(node));
+    const joined: Group = { id: reader.id, kind: "loop", members: order, domain };
+    for (const member of order) this.#groupOf.set(member, joined);
+    if (order.every((member) => this.#fits(joined, member))) {
+      this.#groups.splice(this.#groups.indexOf(group), 1);
+      this.#groups[this.#groups.indexOf(reader)] = joined;
+      for (const set of this.#readers.values()) {
+        if (set.delete(group)) set.add(joined);
+        if (set.delete(reader)) set.add(joined);
+      }
+      return;
+    }
+    for (const member of group.members) this.#groupOf.set(member, group);
+    for (const member of reader.members) this.#groupOf.set(member, reader);
   }
 
   /** The space of the group once `unit` is in it: its own, or a row space when a trailing reduction joins a map. */
@@ -186,6 +220,16 @@ class Fuser {
       }
     }
     return false;
+  }
+
+  /** Longest chain of groups that must run before this one: a sibling must not make a unit wait for more. */
+  #depth(group: Group, memo = new Map<Group, number>()): number {
+    const known = memo.get(group);
+    if (known !== undefined) return known;
+    memo.set(group, 0);
+    const depth = 1 + Math.max(-1, ...[...this.#producers(group)].map((p) => this.#depth(p, memo)));
+    memo.set(group, depth);
+    return depth;
   }
 
   #producers(group: Group): Set<Group> {

@@ -55,6 +55,7 @@ export class Partition {
     for (const node of this.order) if (isReduce(node.op) || node.op === "barrier") this.#mark(node);
     for (const node of this.order) this.#markOperands(node);
     this.#markReduceInputs();
+    this.#markEpilogues();
     this.#cutDeepChains();
     this.#markUnreachable();
   }
@@ -76,15 +77,21 @@ export class Partition {
     return true;
   }
 
+  #markBase(view: Node): void {
+    let base = view;
+    while (isView(base)) base = base.inputs[0] as Node;
+    if (!scalarLeaves.has(base.op)) this.#mark(base);
+  }
+
   #markOperands(node: Node): void {
     if (node.op === "gather") {
-      let base = node.inputs[0] as Node;
-      while (isView(base)) base = base.inputs[0] as Node;
-      if (!scalarLeaves.has(base.op)) this.#mark(base);
+      this.#markBase(node.inputs[0] as Node);
     }
     if (!isOpaque(node)) return;
     for (const [i, operand] of node.inputs.entries()) {
       if (node.op === "matmul" || (node.op === "scatterAdd" && i > 0)) {
+        // Storing what a view looks at is as good as storing the view, and others may look at it too.
+        if (!this.stridedView(operand)) this.#markBase(operand);
         if (!this.stridedView(operand)) this.#mark(operand);
       } else if (!this.isStored(this.contiguousBase(operand))) {
         this.#mark(operand);
@@ -101,6 +108,28 @@ export class Partition {
       const size = sizeOf(input.shape);
       const rows = [...this.#inlineReads(input)].filter((read) => isReduce(read.op) && sizeOf(read.shape) === size);
       if (rows.length > 1) this.#mark(input);
+    }
+  }
+
+  /**
+   * What element-wise continues a contraction alone (a bias, an activation) is computed before the result leaves its
+   * kernel, so that this is what is stored, not the bare sum.
+   */
+  #markEpilogues(): void {
+    const roots = new Set(this.#units);
+    for (const node of this.order) {
+      if (!isContraction(node)) continue;
+      let end = node;
+      for (;;) {
+        const consumers = this.consumers.get(end) ?? [];
+        const next = consumers[0];
+        if (consumers.length !== 1 || !next || roots.has(end)) break;
+        const sameElements = next.op === "reshape" || (!isView(next) && !isReduce(next.op) && next.op !== "gather");
+        if (!sameElements || this.isStored(next) || sizeOf(next.shape) !== sizeOf(node.shape)) break;
+        end = next;
+      }
+      while (end.op === "reshape") end = end.inputs[0] as Node;
+      if (end !== node) this.#mark(end);
     }
   }
 

@@ -26,6 +26,8 @@ export class Simplifier {
   readonly #interned = new Map<string, Node>();
   readonly #done = new Map<Node, Node>();
   readonly #splats = new Map<Node, number>();
+  /** Nodes of the graph as given that more than one node uses. */
+  readonly #shared = new Set<Node>();
 
   constructor(kernels: ReadonlySet<KernelKind>) {
     this.#kernels = kernels;
@@ -33,7 +35,15 @@ export class Simplifier {
 
   /** The simplified nodes of `roots`. */
   run(roots: readonly Node[]): Node[] {
-    for (const node of topologicalOrder(roots)) this.#visit(node);
+    const order = topologicalOrder(roots);
+    const used = new Set<Node>(roots);
+    for (const node of order) {
+      for (const input of new Set(node.inputs)) {
+        if (used.has(input)) this.#shared.add(input);
+        used.add(input);
+      }
+    }
+    for (const node of order) this.#visit(node);
     return roots.map((root) => this.#done.get(root) as Node);
   }
 
@@ -41,7 +51,8 @@ export class Simplifier {
   #visit(node: Node): Node {
     const known = this.#done.get(node);
     if (known) return known;
-    const result = this.#rewrite(this.#withInputs(node, node.inputs.map((n) => this.#visit(n))));
+    const inputs = node.inputs.map((n) => this.#visit(n));
+    const result = this.#transposedMatmul(node, inputs) ?? this.#rewrite(this.#withInputs(node, inputs));
     this.#done.set(node, result);
     this.#done.set(result, result);
     return result;
@@ -63,6 +74,19 @@ export class Simplifier {
     const better = this.#fold(node);
     if (better && better !== node) return this.#visit(better);
     return this.#intern(node);
+  }
+
+  /** (a·b)ᵀ = bᵀ·aᵀ where nothing else needs a·b: transposed operands are free, a transposed result is a copy. */
+  #transposedMatmul(node: Node, inputs: readonly Node[]): Node | undefined {
+    const product = inputs[0];
+    if (node.op !== "permute" || product?.op !== "matmul" || this.#shared.has(node.inputs[0] as Node)) return undefined;
+    if (!this.#kernels.has("matmul")) return undefined;
+    const { axes } = node.attributes;
+    const rank = axes.length;
+    const swapped = axes.every((axis, i) => axis === (i < rank - 2 ? i : 2 * rank - 3 - i));
+    if (!swapped) return undefined;
+    const [a, b] = product.inputs as [Node, Node];
+    return this.#visit(makeNode("matmul", [permute(b, axes), permute(a, axes)], {}, node.shape, node.dtype));
   }
 
   #intern(node: Node): Node {

@@ -5,11 +5,31 @@
  *
  * Floats are not rounded to their dtype except by `cast`; integers wrap to 32 bits; bool is 0 or 1.
  */
-import { applyBinary, applyUnary, castValue, compareForSort, isMoreExtreme, philoxWord, reduceIdentity } from "../backend/scalar.ts";
+import {
+  applyBinary,
+  applyUnary,
+  castValue,
+  compareForSort,
+  isMoreExtreme,
+  philoxWord,
+  reduceIdentity,
+} from "../backend/scalar.ts";
 import type { Storage } from "../runtime/storage.ts";
 import { computeDType, type DType, decode, isFloat, roundTo } from "./dtype.ts";
 import { ArgumentError, IndexError } from "./errors.ts";
-import { type BinaryOp, binaryOps, type LeafSource, type Node, type NodeOf, type OpName, type ReduceOp, reduceOps, topologicalOrder, type UnaryOp, unaryOps } from "./node.ts";
+import {
+  type BinaryOp,
+  binaryOps,
+  type LeafSource,
+  type Node,
+  type NodeOf,
+  type OpName,
+  type ReduceOp,
+  reduceOps,
+  topologicalOrder,
+  type UnaryOp,
+  unaryOps,
+} from "./node.ts";
 import { contiguousStrides, type Shape, sizeOf } from "./shape.ts";
 
 export interface Evaluated {
@@ -150,7 +170,8 @@ function forEachLine(shape: Shape, axis: number, visit: (start: number, stride: 
 }
 
 function checkIndex(op: string, index: number, size: number): number {
-  if (index < 0 || index >= size) throw new IndexError(op, `index ${index} is out of range for an axis of size ${size}`);
+  if (index < 0 || index >= size)
+    throw new IndexError(op, `index ${index} is out of range for an axis of size ${size}`);
   return index;
 }
 
@@ -170,7 +191,12 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
   },
   iota: (node) => Float64Array.from({ length: sizeOf(node.shape) }, (_, i) => i),
   random: (node, inputs) => {
-    const [key0, key1, stream0, stream1] = inputs.map(({ values }) => values[0] as number) as [number, number, number, number];
+    const [key0, key1, stream0, stream1] = inputs.map(({ values }) => values[0] as number) as [
+      number,
+      number,
+      number,
+      number,
+    ];
     return Float64Array.from({ length: sizeOf(node.shape) }, (_, i) => philoxWord(i, key0, key1, stream0, stream1));
   },
 
@@ -184,10 +210,15 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
 
   reshape: (_node, [x]) => (x as Evaluated).values,
   permute: (node, [x]) => view(node, x as Evaluated, (at, axis) => at[node.attributes.axes.indexOf(axis)] as number),
-  expand: (node, [x]) => view(node, x as Evaluated, (at, axis) => ((x as Evaluated).shape[axis] === 1 ? 0 : (at[axis] as number))),
+  expand: (node, [x]) =>
+    view(node, x as Evaluated, (at, axis) => ((x as Evaluated).shape[axis] === 1 ? 0 : (at[axis] as number))),
   slice: (node, [x]) => {
     const { start, step } = node.attributes;
-    return view(node, x as Evaluated, (at, axis) => (start[axis] as number) + (at[axis] as number) * (step[axis] as number));
+    return view(
+      node,
+      x as Evaluated,
+      (at, axis) => (start[axis] as number) + (at[axis] as number) * (step[axis] as number),
+    );
   },
   pad: (node, [x]) => {
     const { before, value } = node.attributes;
@@ -196,7 +227,9 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
   shear: (node, [x]) => {
     const { axis: sheared, along, stride, dilation, offset } = node.attributes;
     return view(node, x as Evaluated, (at, axis) =>
-      axis === sheared ? (at[axis] as number) * stride + (at[along] as number) * dilation + offset : (at[axis] as number),
+      axis === sheared
+        ? (at[axis] as number) * stride + (at[along] as number) * dilation + offset
+        : (at[axis] as number),
     );
   },
 
@@ -208,7 +241,8 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
     for (let flat = 0; flat < out.length; flat++) {
       const [batch, i, j] = [Math.floor(flat / (m * n)), Math.floor(flat / n) % m, flat % n];
       let sum = 0;
-      for (let l = 0; l < k; l++) sum += (a.values[(batch * m + i) * k + l] as number) * (b.values[(batch * k + l) * n + j] as number);
+      for (let l = 0; l < k; l++)
+        sum += (a.values[(batch * m + i) * k + l] as number) * (b.values[(batch * k + l) * n + j] as number);
       out[flat] = sum;
     }
     return out;
@@ -244,7 +278,9 @@ const rules: { readonly [K in OpName]: Rule<K> } = {
     const out = new Float64Array(sizeOf(node.shape));
     forEachIndex(node.shape, (at, flat) => {
       const chosen = checkIndex("gather", index.values[flat] as number, x.shape[gathered] as number);
-      out[flat] = x.values[positionOf(x.shape, (axis) => (axis === gathered ? chosen : (at[axis] as number)))] as number;
+      out[flat] = x.values[
+        positionOf(x.shape, (axis) => (axis === gathered ? chosen : (at[axis] as number)))
+      ] as number;
     });
     return out;
   },
@@ -300,4 +336,5 @@ export function evaluateNodes(nodes: readonly Node[], bindings: Bindings = {}): 
 }
 
 /** Value of one node. */
-export const evaluateNode = (node: Node, bindings?: Bindings): Evaluated => evaluateNodes([node], bindings)[0] as Evaluated;
+export const evaluateNode = (node: Node, bindings?: Bindings): Evaluated =>
+  evaluateNodes([node], bindings)[0] as Evaluated;

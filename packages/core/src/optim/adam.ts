@@ -3,8 +3,9 @@
  * Kingma & Ba 2014, https://arxiv.org/abs/1412.6980 (algorithm 1); Reddi et al. 2018, https://openreview.net/forum?id=ryQu7f-RZ (AMSGrad);
  * Loshchilov & Hutter 2017, https://arxiv.org/abs/1711.05101 (algorithm 2, decoupled weight decay).
  */
-import { add, div, maximum, mul, sqrt, square, sub } from "../tensor/elementwise.ts";
+
 import { zerosLike } from "../tensor/creation.ts";
+import { add, div, maximum, mul, sqrt, square, sub } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBetas, checkBoolean, checkNonNegative } from "./checks.ts";
 import type { OptimizerParameters } from "./groups.ts";
@@ -85,7 +86,13 @@ export const adamWRule: Rule<AdamState, AdamOptions> = {
   update(context) {
     const { parameter, gradient, options, scalar } = context;
     const { weightDecay } = options;
-    const shrunk = weightDecay === 0 ? parameter : mul(parameter, scalar("shrink", ({ lr }) => 1 - lr * weightDecay));
+    const shrunk =
+      weightDecay === 0
+        ? parameter
+        : mul(
+            parameter,
+            scalar("shrink", ({ lr }) => 1 - lr * weightDecay),
+          );
     return adamStep(shrunk, gradient, context);
   },
 };

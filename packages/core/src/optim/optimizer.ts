@@ -127,7 +127,8 @@ export class Optimizer<Options extends object = object> {
    */
   update(gradients: Gradients): void {
     const entries = this.#entries();
-    const list = gradients instanceof Map ? this.#inOrder(gradients, entries) : (gradients as readonly (Tensor | null)[]);
+    const list =
+      gradients instanceof Map ? this.#inOrder(gradients, entries) : (gradients as readonly (Tensor | null)[]);
     if (list.length !== entries.length) {
       throw new ArgumentError(this.name, `update got ${list.length} gradients for ${entries.length} parameters`);
     }
@@ -150,7 +151,10 @@ export class Optimizer<Options extends object = object> {
     const own = new Set(entries.map((entry) => entry.parameter));
     for (const parameter of gradients.keys()) {
       if (!own.has(parameter)) {
-        throw new ArgumentError(this.name, `update got a gradient for ${parameter.name || "a parameter"} that it does not train`);
+        throw new ArgumentError(
+          this.name,
+          `update got a gradient for ${parameter.name || "a parameter"} that it does not train`,
+        );
       }
     }
     return entries.map((entry) => gradients.get(entry.parameter) ?? null);

@@ -3,8 +3,8 @@
  * Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
  */
 import { ArgumentError } from "../graph/errors.ts";
-import { add, mul, sub } from "../tensor/elementwise.ts";
 import { zerosLike } from "../tensor/creation.ts";
+import { add, mul, sub } from "../tensor/elementwise.ts";
 import { checkBoolean, checkNonNegative } from "./checks.ts";
 import type { OptimizerParameters } from "./groups.ts";
 import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
@@ -54,7 +54,13 @@ export const sgdRule: Rule<"momentumBuffer", SgdOptions> = {
     const buffer =
       dampening === 0
         ? add(kept, g)
-        : add(kept, mul(g, scalar("undampened", ({ step }) => (step === 1 ? 1 : 1 - dampening))));
+        : add(
+            kept,
+            mul(
+              g,
+              scalar("undampened", ({ step }) => (step === 1 ? 1 : 1 - dampening)),
+            ),
+          );
     const direction = nesterov ? add(g, mul(buffer, momentum)) : buffer;
     return { parameter: sub(parameter, mul(lr, direction)), state: { momentumBuffer: buffer } };
   },

@@ -1,7 +1,7 @@
 /** An optimizer's state as plain data: written, checked, restored. Keyed by names, never by position. */
 import { ArgumentError } from "../graph/errors.ts";
-import { Parameter } from "../tensor/parameter.ts";
 import { zeros } from "../tensor/creation.ts";
+import { Parameter } from "../tensor/parameter.ts";
 import type { Entry, GroupOptions, ParameterGroup } from "./groups.ts";
 import type { Rule } from "./rule.ts";
 import { checkStored, restoreTensor, type StoredTensor, storeTensor } from "./storedTensor.ts";
@@ -88,7 +88,8 @@ export function checkStateDict<Options extends object>(
     if (lr !== null && !(typeof lr === "number" && lr >= 0 && lr < Number.POSITIVE_INFINITY)) {
       fail(`group ${group.name} has lr ${String(lr)}, expected a finite number ≥ 0`);
     }
-    if (typeof maximize !== "boolean") fail(`group ${group.name} has maximize ${String(maximize)}, expected true or false`);
+    if (typeof maximize !== "boolean")
+      fail(`group ${group.name} has maximize ${String(maximize)}, expected true or false`);
     // A schedule is code and not saved; the one this optimizer was given goes on from the restored step.
     const rate = typeof group.learningRate === "number" && lr !== null ? { lr } : {};
     const same = JSON.stringify({ ...group.options, ...options }) === JSON.stringify(group.options);
@@ -148,7 +149,8 @@ export function restoreEntry(entry: Entry, options: object, saved: SavedParamete
     state[key] = parameter;
   }
   const names = Object.keys(state);
-  const same = before && names.length === Object.keys(before).length && names.every((key) => before[key] === state[key]);
+  const same =
+    before && names.length === Object.keys(before).length && names.every((key) => before[key] === state[key]);
   // A compiled step holds on to the state it was traced with, and is valid as long as that is this very object.
   entry.state = same ? before : state;
   entry.stateOptions = options;

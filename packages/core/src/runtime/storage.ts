@@ -20,6 +20,8 @@ export class Storage implements LeafSource {
   readonly dtype: DType;
   /** Number of in-place updates; a graph leaf made at another version is stale. */
   version = 0;
+  /** What `explain` calls it. */
+  name: (() => string) | undefined;
   #host: HostArray | undefined;
   #allocation: Allocation | undefined;
   #disposed = false;

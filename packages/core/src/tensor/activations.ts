@@ -7,10 +7,25 @@ import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, normalizeAxis } from "../graph/shape.ts";
 import { asTensor, reshapeTo, type TensorLike } from "./convert.ts";
 import {
-  abs, add, div, erf, expm1, greater, greaterEqual, less, lessEqual, log1pExp, mul, neg, sigmoid, tanh, where,
+  abs,
+  add,
+  div,
+  erf,
+  expm1,
+  greater,
+  greaterEqual,
+  less,
+  lessEqual,
+  log1pExp,
+  mul,
+  neg,
+  relu,
+  sigmoid,
+  tanh,
+  where,
 } from "./elementwise.ts";
+import { split } from "./join.ts";
 import type { Tensor } from "./tensor.ts";
-import { split } from "./views.ts";
 
 export { relu, sigmoid, tanh } from "./elementwise.ts";
 
@@ -21,17 +36,26 @@ function floatOf(subject: string, x: TensorLike): Tensor {
 }
 
 /** x limited to [min, max] with derivative 0 at the bounds too, unlike `clamp`. Defaults -1 and 1. */
-export function hardTanh(x: TensorLike, { min = -1, max = 1 }: { min?: number | undefined; max?: number | undefined } = {}): Tensor {
+export function hardTanh(
+  x: TensorLike,
+  { min = -1, max = 1 }: { min?: number | undefined; max?: number | undefined } = {},
+): Tensor {
   if (!(min <= max)) throw new ArgumentError("hardTanh", `expected min ≤ max, got ${min} and ${max}`);
   const t = floatOf("hardTanh", x);
   return where(lessEqual(t, min), min, where(greaterEqual(t, max), max, t));
 }
 
 /** min(max(x, 0), 6). */
-export const relu6 = (x: TensorLike): Tensor => hardTanh(floatOf("relu6", x), { min: 0, max: 6 });
+export function relu6(x: TensorLike): Tensor {
+  const t = floatOf("relu6", x);
+  return where(greaterEqual(t, 6), 6, relu(t));
+}
 
 /** x where positive, else negativeSlope·x. Default slope 0.01. */
-export function leakyRelu(x: TensorLike, { negativeSlope = 0.01 }: { negativeSlope?: number | undefined } = {}): Tensor {
+export function leakyRelu(
+  x: TensorLike,
+  { negativeSlope = 0.01 }: { negativeSlope?: number | undefined } = {},
+): Tensor {
   const t = floatOf("leakyRelu", x);
   return where(greater(t, 0), t, mul(t, negativeSlope));
 }
@@ -79,7 +103,8 @@ export interface GeluOptions {
 export function gelu(x: TensorLike, { approximate = "none" }: GeluOptions = {}): Tensor {
   const t = floatOf("gelu", x);
   if (approximate === "none") return mul(mul(t, 0.5), add(erf(mul(t, Math.SQRT1_2)), 1));
-  if (approximate !== "tanh") throw new ArgumentError("gelu", `expected approximate "none" or "tanh", got ${String(approximate)}`);
+  if (approximate !== "tanh")
+    throw new ArgumentError("gelu", `expected approximate "none" or "tanh", got ${String(approximate)}`);
   const inner = mul(add(t, mul(mul(mul(t, t), t), 0.044715)), Math.sqrt(2 / Math.PI));
   return mul(mul(t, 0.5), add(tanh(inner), 1));
 }
@@ -119,7 +144,8 @@ export function hardSwish(x: TensorLike): Tensor {
 }
 
 /** relu6(x + 3)/6. */
-export const hardSigmoid = (x: TensorLike): Tensor => div(hardTanh(add(floatOf("hardSigmoid", x), 3), { min: 0, max: 6 }), 6);
+export const hardSigmoid = (x: TensorLike): Tensor =>
+  div(hardTanh(add(floatOf("hardSigmoid", x), 3), { min: 0, max: 6 }), 6);
 
 /** ln sigmoid(x) without underflow. */
 export const logSigmoid = (x: TensorLike): Tensor => neg(log1pExp(neg(floatOf("logSigmoid", x))));
@@ -138,4 +164,3 @@ export function glu(x: TensorLike, { axis = -1 }: { axis?: number | undefined } 
   const [value, gate] = split(t, n / 2, { axis }) as [Tensor, Tensor];
   return mul(value, sigmoid(gate));
 }
-

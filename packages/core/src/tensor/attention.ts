@@ -32,7 +32,13 @@ export function scaledDotProductAttention(
   const subject = "scaledDotProductAttention";
   const [q, k, v] = [asTensor(query), asTensor(key), asTensor(value)];
   if (!isFloat(checkSameDType(subject, q, k, v))) throw new DTypeError(subject, `takes floats, got ${q.dtype}`);
-  if (q.rank < 2 || k.rank < 2 || v.rank < 2 || q.shape[q.rank - 1] !== k.shape[k.rank - 1] || k.shape[k.rank - 2] !== v.shape[v.rank - 2]) {
+  if (
+    q.rank < 2 ||
+    k.rank < 2 ||
+    v.rank < 2 ||
+    q.shape[q.rank - 1] !== k.shape[k.rank - 1] ||
+    k.shape[k.rank - 2] !== v.shape[v.rank - 2]
+  ) {
     throw new ShapeError(
       subject,
       `expected query [..., l, e], key [..., s, e], value [..., s, v]; got ${formatShape(q.shape)}, ${formatShape(k.shape)}, ${formatShape(v.shape)}`,

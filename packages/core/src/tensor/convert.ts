@@ -54,7 +54,8 @@ export function castTo(x: Tensor, dtype: DType): Tensor {
 export const constantLike = (x: Tensor, value: number): Tensor => broadcastTo(constant(value, x.dtype), x.shape);
 
 const fitsInteger = (value: number, dtype: DType): boolean =>
-  Number.isInteger(value) && (dtype === "uint32" ? value >= 0 && value < 2 ** 32 : value >= -(2 ** 31) && value < 2 ** 31);
+  Number.isInteger(value) &&
+  (dtype === "uint32" ? value >= 0 && value < 2 ** 32 : value >= -(2 ** 31) && value < 2 ** 31);
 
 const categoryRank = { bool: 0, integer: 1, float: 2 } as const;
 const rankOf = (dtype: DType): number => categoryRank[dtypes[dtype].category];
@@ -117,7 +118,8 @@ export function toFloat(x: TensorLike): Tensor {
 export function checkSameDType(subject: string, ...tensors: readonly Tensor[]): DType {
   const dtype = (tensors[0] as Tensor).dtype;
   for (const t of tensors) {
-    if (t.dtype !== dtype) throw new DTypeError(subject, `expected operands of one dtype, got ${dtype} and ${t.dtype}; cast one of them`);
+    if (t.dtype !== dtype)
+      throw new DTypeError(subject, `expected operands of one dtype, got ${dtype} and ${t.dtype}; cast one of them`);
   }
   return dtype;
 }
@@ -127,7 +129,10 @@ export function reshapeTo(x: Tensor, shape: Shape): Tensor {
   const node = x.node;
   if (sameShape(node.shape, shape)) return x;
   if (sizeOf(node.shape) !== sizeOf(shape)) {
-    throw new ShapeError("reshape", `${formatShape(node.shape)} has ${sizeOf(node.shape)} elements, ${formatShape(shape)} has ${sizeOf(shape)}`);
+    throw new ShapeError(
+      "reshape",
+      `${formatShape(node.shape)} has ${sizeOf(node.shape)} elements, ${formatShape(shape)} has ${sizeOf(shape)}`,
+    );
   }
   return wrap(makeNode("reshape", [node], {}, [...shape], node.dtype));
 }

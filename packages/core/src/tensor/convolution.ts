@@ -55,18 +55,35 @@ function single(subject: string, name: string, value: Pair, least: number): numb
   return n;
 }
 
-function check(subject: string, x: Tensor, weight: Tensor, rank: number, groups: number, inputChannels: "first" | "second"): void {
+function check(
+  subject: string,
+  x: Tensor,
+  weight: Tensor,
+  rank: number,
+  groups: number,
+  inputChannels: "first" | "second",
+): void {
   const dtype = checkSameDType(subject, x, weight);
   if (!isFloat(dtype)) throw new DTypeError(subject, `takes floats, got ${dtype}`);
-  if (!Number.isInteger(groups) || groups < 1) throw new ArgumentError(subject, `expected groups to be a positive whole number, got ${groups}`);
+  if (!Number.isInteger(groups) || groups < 1)
+    throw new ArgumentError(subject, `expected groups to be a positive whole number, got ${groups}`);
   if (x.rank !== rank || weight.rank !== rank) {
-    throw new ShapeError(subject, `expected input and weight of rank ${rank}, got ${formatShape(x.shape)} and ${formatShape(weight.shape)}`);
+    throw new ShapeError(
+      subject,
+      `expected input and weight of rank ${rank}, got ${formatShape(x.shape)} and ${formatShape(weight.shape)}`,
+    );
   }
   const channels = x.shape[1] as number;
   const [w0, w1] = weight.shape as [number, number];
-  const fits = inputChannels === "second" ? w1 * groups === channels && w0 % groups === 0 : w0 === channels && channels % groups === 0;
+  const fits =
+    inputChannels === "second"
+      ? w1 * groups === channels && w0 % groups === 0
+      : w0 === channels && channels % groups === 0;
   if (!fits) {
-    throw new ShapeError(subject, `weight ${formatShape(weight.shape)} does not fit ${channels} input channels in ${groups} group${groups === 1 ? "" : "s"}`);
+    throw new ShapeError(
+      subject,
+      `weight ${formatShape(weight.shape)} does not fit ${channels} input channels in ${groups} group${groups === 1 ? "" : "s"}`,
+    );
   }
 }
 
@@ -74,7 +91,8 @@ function withBias(subject: string, out: Tensor, bias: TensorLike | null | undefi
   if (bias === undefined || bias === null) return out;
   const b = asTensor(bias);
   const channels = out.shape[1] as number;
-  if (b.rank !== 1 || b.size !== channels) throw new ShapeError(subject, `expected a bias [${channels}], got ${formatShape(b.shape)}`);
+  if (b.rank !== 1 || b.size !== channels)
+    throw new ShapeError(subject, `expected a bias [${channels}], got ${formatShape(b.shape)}`);
   checkSameDType(subject, out, b);
   return add(out, reshapeTo(b, [channels, ...new Array<number>(out.rank - 2).fill(1)]));
 }
@@ -97,7 +115,10 @@ function convolve(subject: string, x: Tensor, weight: Tensor, geometry: ConvGeom
   const oh = outputSize(h, kh, stride[0], padding[0], dilation[0]);
   const ow = outputSize(w, kw, stride[1], padding[1], dilation[1]);
   if (oh < 1 || ow < 1) {
-    throw new ShapeError(subject, `kernel [${kh}, ${kw}] (dilation ${dilation.join(", ")}) is larger than the padded input of ${formatShape(x.shape)}`);
+    throw new ShapeError(
+      subject,
+      `kernel [${kh}, ${kw}] (dilation ${dilation.join(", ")}) is larger than the padded input of ${formatShape(x.shape)}`,
+    );
   }
   return wrap(makeNode("conv2d", [x.node, weight.node], geometry, [n, o, oh, ow], x.dtype));
 }
@@ -113,7 +134,8 @@ function resolvePadding(
 ): { x: Tensor; padding: [number, number] } {
   if (padding === "valid") return { x, padding: [0, 0] };
   if (padding !== "same") return { x, padding: pair(subject, "padding", padding, 0) };
-  if (stride[0] !== 1 || stride[1] !== 1) throw new ArgumentError(subject, `padding "same" needs stride 1, got ${stride.join(", ")}`);
+  if (stride[0] !== 1 || stride[1] !== 1)
+    throw new ArgumentError(subject, `padding "same" needs stride 1, got ${stride.join(", ")}`);
   const total = [0, 1].map((i) => (dilation[i] as number) * ((kernel[i] as number) - 1)) as [number, number];
   const extra = total.map((t) => t % 2);
   return { x: padAxes(x, [0, 0, 0, 0], [0, 0, ...extra]), padding: [total[0] >> 1, total[1] >> 1] };
@@ -123,7 +145,12 @@ function resolvePadding(
  * Two-dimensional convolution. x [n, c, h, w], weight [o, c/groups, kh, kw], bias [o]; gives [n, o, oh, ow] with
  * oh = ⌊(h + 2·padding - dilation·(kh - 1) - 1) / stride⌋ + 1.
  */
-export function conv2d(x: TensorLike, weight: TensorLike, bias?: TensorLike | null, options: ConvOptions<Pair> = {}): Tensor {
+export function conv2d(
+  x: TensorLike,
+  weight: TensorLike,
+  bias?: TensorLike | null,
+  options: ConvOptions<Pair> = {},
+): Tensor {
   const kernel = asTensor(weight);
   const { groups = 1 } = options;
   const stride = pair("conv2d", "stride", options.stride ?? 1, 1);
@@ -137,12 +164,18 @@ export function conv2d(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
 }
 
 /** One-dimensional convolution. x [n, c, l], weight [o, c/groups, k], bias [o]; gives [n, o, ol]. */
-export function conv1d(x: TensorLike, weight: TensorLike, bias?: TensorLike | null, options: ConvOptions<Pair> = {}): Tensor {
+export function conv1d(
+  x: TensorLike,
+  weight: TensorLike,
+  bias?: TensorLike | null,
+  options: ConvOptions<Pair> = {},
+): Tensor {
   const kernel = asTensor(weight);
   const { groups = 1, padding = 0 } = options;
   const stride: [number, number] = [1, single("conv1d", "stride", options.stride ?? 1, 1)];
   const dilation: [number, number] = [1, single("conv1d", "dilation", options.dilation ?? 1, 1)];
-  const around: Pair | "same" | "valid" = typeof padding === "string" ? padding : [0, single("conv1d", "padding", padding, 0)];
+  const around: Pair | "same" | "valid" =
+    typeof padding === "string" ? padding : [0, single("conv1d", "padding", padding, 0)];
   return batched(asTensor(x), 3, (signal) => {
     check("conv1d", signal, kernel, 3, groups, "second");
     const flat = unsqueeze(kernel, 2);
@@ -152,16 +185,24 @@ export function conv1d(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
   });
 }
 
-function transposed(subject: string, x: Tensor, weight: Tensor, geometry: ConvGeometry, extra: readonly [number, number]): Tensor {
+function transposed(
+  subject: string,
+  x: Tensor,
+  weight: Tensor,
+  geometry: ConvGeometry,
+  extra: readonly [number, number],
+): Tensor {
   const { stride, padding, dilation, groups } = geometry;
   const size = [0, 1].map((i) => {
     const [n, k] = [x.shape[i + 2] as number, weight.shape[i + 2] as number];
     const [s, d, e] = [stride[i] as number, dilation[i] as number, extra[i] as number];
-    if (e >= Math.max(s, d)) throw new ArgumentError(subject, `outputPadding ${e} must be less than stride ${s} or dilation ${d}`);
+    if (e >= Math.max(s, d))
+      throw new ArgumentError(subject, `outputPadding ${e} must be less than stride ${s} or dilation ${d}`);
     return (n - 1) * s - 2 * (padding[i] as number) + d * (k - 1) + e + 1;
   });
   const shape = [x.shape[0] as number, (weight.shape[1] as number) * groups, ...size];
-  if (size.some((n) => n < 1)) throw new ShapeError(subject, `output would be ${formatShape(shape)} for input ${formatShape(x.shape)}`);
+  if (size.some((n) => n < 1))
+    throw new ShapeError(subject, `output would be ${formatShape(shape)} for input ${formatShape(x.shape)}`);
   return wrap(makeNode("conv2dInputGradient", [x.node, weight.node], geometry, shape, x.dtype));
 }
 
@@ -216,7 +257,12 @@ export function convTranspose1d(
 }
 
 /** The conv2dInputGradient primitive, for derivative rules: `shape` is that of the convolution's input. */
-export const conv2dInputGradient = (outputGradient: Tensor, weight: Tensor, shape: Shape, geometry: ConvGeometry): Tensor =>
+export const conv2dInputGradient = (
+  outputGradient: Tensor,
+  weight: Tensor,
+  shape: Shape,
+  geometry: ConvGeometry,
+): Tensor =>
   wrap(makeNode("conv2dInputGradient", [outputGradient.node, weight.node], geometry, [...shape], outputGradient.dtype));
 
 /** The conv2dWeightGradient primitive, for derivative rules: `shape` is that of the convolution's weight. */

@@ -64,13 +64,22 @@ export function arange(start: number, end?: number | null, step = 1, { dtype }: 
 }
 
 /** `count` numbers from start to end, both included, equally spaced. */
-export function linspace(start: number, end: number, count: number, { dtype = "float32" }: CreationOptions = {}): Tensor {
+export function linspace(
+  start: number,
+  end: number,
+  count: number,
+  { dtype = "float32" }: CreationOptions = {},
+): Tensor {
   checkDType("linspace", dtype);
-  if (!Number.isInteger(count) || count < 0) throw new ArgumentError("linspace", `expected a whole count, got ${count}`);
-  if (!isFloat(dtype) && !isInteger(dtype)) throw new ArgumentError("linspace", `expected a number dtype, got ${dtype}`);
+  if (!Number.isInteger(count) || count < 0)
+    throw new ArgumentError("linspace", `expected a whole count, got ${count}`);
+  if (!isFloat(dtype) && !isInteger(dtype))
+    throw new ArgumentError("linspace", `expected a number dtype, got ${dtype}`);
   const step = count > 1 ? (end - start) / (count - 1) : 0;
   // From whichever end is nearer, as PyTorch: both ends exact.
-  return fromRule("linspace", count, dtype, (i) => (i < count / 2 ? start + i * step : count === 1 ? start : end - (count - 1 - i) * step));
+  return fromRule("linspace", count, dtype, (i) =>
+    i < count / 2 ? start + i * step : count === 1 ? start : end - (count - 1 - i) * step,
+  );
 }
 
 /** [rows, columns] with ones on the main diagonal. `columns` defaults to `rows`. */

@@ -35,7 +35,12 @@ interface Classes {
   readonly weight: Tensor | undefined;
 }
 
-function classes(subject: string, x: Tensor, toLog: (x: Tensor, axis: number) => Tensor, weight: TensorLike | null | undefined): Classes {
+function classes(
+  subject: string,
+  x: Tensor,
+  toLog: (x: Tensor, axis: number) => Tensor,
+  weight: TensorLike | null | undefined,
+): Classes {
   if (!isFloat(x.dtype)) throw new DTypeError(subject, `takes a float input, got ${x.dtype}`);
   if (x.rank === 0) throw new ShapeError(subject, "expected input [n, classes, …] or [classes], got a scalar");
   const axis = x.rank > 1 ? 1 : 0;
@@ -43,7 +48,8 @@ function classes(subject: string, x: Tensor, toLog: (x: Tensor, axis: number) =>
   let spread: Tensor | undefined;
   if (weight !== undefined && weight !== null) {
     const w = asTensor(weight, weight instanceof Tensor ? undefined : x.dtype);
-    if (w.rank !== 1 || w.size !== count) throw new ShapeError(subject, `expected weight [${count}], got ${formatShape(w.shape)}`);
+    if (w.rank !== 1 || w.size !== count)
+      throw new ShapeError(subject, `expected weight [${count}], got ${formatShape(w.shape)}`);
     spread = reshapeTo(w, [count, ...new Array<number>(x.rank - 1 - axis).fill(1)]);
   }
   return { logp: toLog(x, axis), axis, count, weight: spread };
@@ -60,10 +66,16 @@ function forIndices(
 ): Tensor {
   const withoutClasses = logp.shape.filter((_, i) => i !== axis);
   if (!sameShape(target.shape, withoutClasses)) {
-    throw new ShapeError(subject, `expected target ${formatShape(withoutClasses)} for input ${formatShape(logp.shape)}, got ${formatShape(target.shape)}`);
+    throw new ShapeError(
+      subject,
+      `expected target ${formatShape(withoutClasses)} for input ${formatShape(logp.shape)}, got ${formatShape(target.shape)}`,
+    );
   }
   const dtype = logp.dtype;
-  const column = reshapeTo(target, logp.shape.map((n, i) => (i === axis ? 1 : n)));
+  const column = reshapeTo(
+    target,
+    logp.shape.map((n, i) => (i === axis ? 1 : n)),
+  );
   const chosen = equal(iotaAlong(count, axis, logp.rank), column);
   const counts = notEqual(target, ignoreIndex);
   const pick = (t: Tensor): Tensor => along(where(chosen, t, constantLike(logp, 0)), axis);
@@ -135,9 +147,13 @@ export function crossEntropy(
   if (isInteger(y.dtype)) {
     return forIndices(subject, over, castTo(y, "int32"), { reduction, ignoreIndex, smoothing: labelSmoothing });
   }
-  if (!isFloat(y.dtype)) throw new DTypeError(subject, `expected int32 class numbers or float probabilities as target, got ${y.dtype}`);
+  if (!isFloat(y.dtype))
+    throw new DTypeError(subject, `expected int32 class numbers or float probabilities as target, got ${y.dtype}`);
   if (!sameShape(y.shape, x.shape)) {
-    throw new ShapeError(subject, `probabilities must have the input's shape ${formatShape(x.shape)}, got ${formatShape(y.shape)}; class numbers must be int32`);
+    throw new ShapeError(
+      subject,
+      `probabilities must have the input's shape ${formatShape(x.shape)}, got ${formatShape(y.shape)}; class numbers must be int32`,
+    );
   }
   return forProbabilities(subject, over, y, { reduction, smoothing: labelSmoothing });
 }

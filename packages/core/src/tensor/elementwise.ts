@@ -6,7 +6,18 @@ import { checkDType, type DType, dtypes, isFloat, isInteger } from "../graph/dty
 import { ArgumentError, DTypeError } from "../graph/errors.ts";
 import { type BinaryOp, makeNode, type UnaryOp } from "../graph/node.ts";
 import { broadcastShapes } from "../graph/shape.ts";
-import { asTensor, broadcastTo, castTo, constant, promote, resultType, settle, type TensorLike, toFloat, wrap } from "./convert.ts";
+import {
+  asTensor,
+  broadcastTo,
+  castTo,
+  constant,
+  promote,
+  resultType,
+  settle,
+  type TensorLike,
+  toFloat,
+  wrap,
+} from "./convert.ts";
 import type { Tensor } from "./tensor.ts";
 
 /** One unary node on `x` as it is. */
@@ -43,7 +54,12 @@ function arithmetic(op: BinaryOp, a: TensorLike, b: TensorLike, onBool?: BinaryO
   return binary(onBool, op, x, y);
 }
 
-function comparison(op: "equal" | "notEqual" | "less" | "lessEqual", subject: string, a: TensorLike, b: TensorLike): Tensor {
+function comparison(
+  op: "equal" | "notEqual" | "less" | "lessEqual",
+  subject: string,
+  a: TensorLike,
+  b: TensorLike,
+): Tensor {
   const [x, y] = promote(subject, [a, b]) as [Tensor, Tensor];
   return binary(op, subject, x, y, "bool");
 }
@@ -71,7 +87,8 @@ export function pow(a: TensorLike, b: TensorLike): Tensor {
   const [x, y] = promote("pow", [a, b]) as [Tensor, Tensor];
   if (x.dtype === "bool") throw new DTypeError("pow", "takes numbers, got bool and bool; cast one of them first");
   if (typeof b === "number") {
-    if (isInteger(x.dtype) && b < 0) throw new ArgumentError("pow", `an integer to the power ${b} is no integer; cast it first`);
+    if (isInteger(x.dtype) && b < 0)
+      throw new ArgumentError("pow", `an integer to the power ${b} is no integer; cast it first`);
     if (b === 1) return x;
     if (b === 2) return binary("mul", "pow", x, x);
     if (b === 3) return binary("mul", "pow", binary("mul", "pow", x, x), x);
@@ -240,10 +257,16 @@ export function clamp(
   x: TensorLike,
   { min, max }: { min?: TensorLike | null | undefined; max?: TensorLike | null | undefined },
 ): Tensor {
-  const [low, high] = [min ?? undefined, max ?? undefined].map((bound) => (bound === undefined ? undefined : settle(bound)));
+  const [low, high] = [min ?? undefined, max ?? undefined].map((bound) =>
+    bound === undefined ? undefined : settle(bound),
+  );
   if (low === undefined && high === undefined) throw new ArgumentError("clamp", "expected min, max or both");
   const settled = settle(x);
-  const dtype = resultType("clamp", [settled, ...(low === undefined ? [] : [low]), ...(high === undefined ? [] : [high])]);
+  const dtype = resultType("clamp", [
+    settled,
+    ...(low === undefined ? [] : [low]),
+    ...(high === undefined ? [] : [high]),
+  ]);
   let t = asTensor(settled, dtype);
   if (low !== undefined) t = where(less(t, asTensor(low, dtype)), asTensor(low, dtype), t);
   if (high !== undefined) t = where(less(asTensor(high, dtype), t), asTensor(high, dtype), t);

@@ -17,7 +17,10 @@ export function asIndex(subject: string, index: TensorLike): Tensor {
 
 function checkIndexShape(subject: string, x: Tensor, index: Tensor, axis: number): void {
   if (x.rank !== index.rank || index.shape.some((n, i) => i !== axis && n > (x.shape[i] as number))) {
-    throw new ShapeError(subject, `index ${formatShape(index.shape)} does not fit ${formatShape(x.shape)} off axis ${axis}`);
+    throw new ShapeError(
+      subject,
+      `index ${formatShape(index.shape)} does not fit ${formatShape(x.shape)} off axis ${axis}`,
+    );
   }
 }
 
@@ -57,8 +60,18 @@ export function indexSelect(x: TensorLike, index: TensorLike, { axis }: { axis: 
   const [t, i] = [asTensor(x), asIndex("indexSelect", index)];
   if (i.rank > 1) throw new ShapeError("indexSelect", `expected a vector of indices, got ${formatShape(i.shape)}`);
   const at = normalizeAxis("indexSelect", axis, t.rank);
-  const spread = reshapeTo(i, t.shape.map((_, d) => (d === at ? i.size : 1)));
-  return gather(t, broadcastTo(spread, t.shape.map((n, d) => (d === at ? i.size : n))), { axis: at });
+  const spread = reshapeTo(
+    i,
+    t.shape.map((_, d) => (d === at ? i.size : 1)),
+  );
+  return gather(
+    t,
+    broadcastTo(
+      spread,
+      t.shape.map((n, d) => (d === at ? i.size : n)),
+    ),
+    { axis: at },
+  );
 }
 
 /** Elements at positions of the flattened x (torch.take). Gives the shape of index. */
@@ -93,9 +106,14 @@ export function embedding(
  * int32 [...indices, numClasses]: 1 at each index, 0 elsewhere. An index outside [0, numClasses) gives a row of zeros
  * (PyTorch throws, which would need its value now).
  */
-export function oneHot(indices: TensorLike, numClasses: number, { dtype = "int32" }: { dtype?: DType | undefined } = {}): Tensor {
+export function oneHot(
+  indices: TensorLike,
+  numClasses: number,
+  { dtype = "int32" }: { dtype?: DType | undefined } = {},
+): Tensor {
   const i = asIndex("oneHot", indices);
-  if (!Number.isInteger(numClasses) || numClasses < 1) throw new ArgumentError("oneHot", `expected a positive numClasses, got ${numClasses}`);
+  if (!Number.isInteger(numClasses) || numClasses < 1)
+    throw new ArgumentError("oneHot", `expected a positive numClasses, got ${numClasses}`);
   return castTo(equal(unsqueeze(i, -1), iotaAlong(numClasses, i.rank, i.rank + 1)), dtype);
 }
 

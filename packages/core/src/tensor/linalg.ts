@@ -26,7 +26,10 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
   const dtype = checkSameDType("matmul", x, y);
   if (dtype === "bool") throw new DTypeError("matmul", "takes numbers, got bool; cast first");
   if (x.rank === 0 || y.rank === 0) {
-    throw new ShapeError("matmul", `expected vectors, matrices or batches, got ${formatShape(x.shape)} × ${formatShape(y.shape)}`);
+    throw new ShapeError(
+      "matmul",
+      `expected vectors, matrices or batches, got ${formatShape(x.shape)} × ${formatShape(y.shape)}`,
+    );
   }
   const inner = y.rank === 1 ? y.shape[0] : y.shape[y.rank - 2];
   if (x.shape[x.rank - 1] !== inner) {
@@ -55,9 +58,13 @@ export function matmul(a: TensorLike, b: TensorLike): Tensor {
 /** x·weightᵀ + bias. x [..., in], weight [out, in], bias [out]; gives [..., out]. A weight of rank 1 gives [...]. */
 export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | null): Tensor {
   const [input, w] = [asTensor(x), asTensor(weight)];
-  if (w.rank !== 1 && w.rank !== 2) throw new ShapeError("linear", `expected a weight [out, in], got ${formatShape(w.shape)}`);
+  if (w.rank !== 1 && w.rank !== 2)
+    throw new ShapeError("linear", `expected a weight [out, in], got ${formatShape(w.shape)}`);
   if (input.rank === 0 || input.shape[input.rank - 1] !== w.shape[w.rank - 1]) {
-    throw new ShapeError("linear", `input ${formatShape(input.shape)} does not end in the weight's ${w.shape[w.rank - 1]} inputs (weight ${formatShape(w.shape)})`);
+    throw new ShapeError(
+      "linear",
+      `input ${formatShape(input.shape)} does not end in the weight's ${w.shape[w.rank - 1]} inputs (weight ${formatShape(w.shape)})`,
+    );
   }
   const out = matmul(input, w.rank === 2 ? transpose(w) : w);
   if (bias === undefined || bias === null) return out;
@@ -77,6 +84,7 @@ export function trace(x: TensorLike): Tensor {
 /** Outer product of two vectors. */
 export function outer(a: TensorLike, b: TensorLike): Tensor {
   const [x, y] = [asTensor(a), asTensor(b)];
-  if (x.rank !== 1 || y.rank !== 1) throw new ShapeError("outer", `expected two vectors, got ${formatShape(x.shape)} and ${formatShape(y.shape)}`);
+  if (x.rank !== 1 || y.rank !== 1)
+    throw new ShapeError("outer", `expected two vectors, got ${formatShape(x.shape)} and ${formatShape(y.shape)}`);
   return mul(reshapeTo(x, [x.size, 1]), reshapeTo(y, [1, y.size]));
 }

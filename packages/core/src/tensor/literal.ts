@@ -7,11 +7,7 @@ import { Storage } from "../runtime/storage.ts";
 import { type NestedArray, Tensor } from "./tensor.ts";
 
 /** A typed array whose elements are numbers. */
-export type NumericArray =
-  | HostArray
-  | Int8Array
-  | Uint8ClampedArray
-  | Int16Array;
+export type NumericArray = HostArray | Int8Array | Uint8ClampedArray | Int16Array;
 
 /** What `tensor` takes. */
 export type Literal = number | boolean | readonly (NestedArray | Literal)[] | NumericArray;
@@ -43,7 +39,10 @@ function flatten(subject: string, value: unknown, shape: Shape, axis: number, ou
   if (axis === shape.length) {
     if (typeof value !== "number" && typeof value !== "boolean") {
       const found = Array.isArray(value) ? "a list" : String(value);
-      throw new ArgumentError(subject, `expected a number or boolean at depth ${axis} of ${formatShape(shape)}, got ${found}`);
+      throw new ArgumentError(
+        subject,
+        `expected a number or boolean at depth ${axis} of ${formatShape(shape)}, got ${found}`,
+      );
     }
     out.push(value);
     return;
@@ -52,7 +51,8 @@ function flatten(subject: string, value: unknown, shape: Shape, axis: number, ou
     const found = Array.isArray(value) || isNumericArray(value) ? `a list of ${value.length}` : String(value);
     throw new ShapeError(subject, `lists are ragged: expected a list of ${shape[axis]} at depth ${axis}, got ${found}`);
   }
-  for (const element of value as ArrayLike<unknown> & Iterable<unknown>) flatten(subject, element, shape, axis + 1, out);
+  for (const element of value as ArrayLike<unknown> & Iterable<unknown>)
+    flatten(subject, element, shape, axis + 1, out);
 }
 
 function dtypeOfArray(array: NumericArray): DType {
@@ -71,10 +71,16 @@ export function fromHost(host: HostArray, shape: Shape, dtype: DType): Tensor {
   checkDType("fromHost", dtype);
   checkShape("fromHost", shape);
   if (!(host instanceof dtypes[dtype].hostArray)) {
-    throw new DTypeError("fromHost", `${dtype} is held in a ${dtypes[dtype].hostArray.name}, got a ${host.constructor.name}`);
+    throw new DTypeError(
+      "fromHost",
+      `${dtype} is held in a ${dtypes[dtype].hostArray.name}, got a ${host.constructor.name}`,
+    );
   }
   if (host.length !== sizeOf(shape)) {
-    throw new ShapeError("fromHost", `${formatShape(shape)} has ${sizeOf(shape)} elements, the array has ${host.length}`);
+    throw new ShapeError(
+      "fromHost",
+      `${formatShape(shape)} has ${sizeOf(shape)} elements, the array has ${host.length}`,
+    );
   }
   const own = [...shape];
   return new Tensor(makeNode("data", [], { source: Storage.fromHost(host, own, dtype) }, own, dtype));
@@ -114,7 +120,8 @@ export function tensor(values: Literal, { dtype, shape }: TensorOptions = {}): T
     throw new ShapeError(subject, `${formatShape(target)} has ${sizeOf(target)} elements, got ${flat.length} values`);
   }
   const host = allocateHost(type, flat.length);
-  if (flat instanceof dtypes[type].hostArray && type !== "bool" && !(type === "bfloat16" || type === "float16")) host.set(flat);
+  if (flat instanceof dtypes[type].hostArray && type !== "bool" && !(type === "bfloat16" || type === "float16"))
+    host.set(flat);
   else for (let i = 0; i < flat.length; i++) encode(type, host, i, Number(flat[i]));
   return fromHost(host, target, type);
 }

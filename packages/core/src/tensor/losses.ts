@@ -6,7 +6,23 @@ import { isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
 import { asTensor, castTo, type TensorLike } from "./convert.ts";
-import { abs, add, clamp, div, equal, exp, less, lessEqual, log, log1pExp, mul, neg, square, sub, where } from "./elementwise.ts";
+import {
+  abs,
+  add,
+  clamp,
+  div,
+  equal,
+  exp,
+  less,
+  lessEqual,
+  log,
+  log1pExp,
+  mul,
+  neg,
+  square,
+  sub,
+  where,
+} from "./elementwise.ts";
 import { mean, norm, sum } from "./reduce.ts";
 import { Tensor } from "./tensor.ts";
 
@@ -41,7 +57,10 @@ function operands(subject: string, input: TensorLike, target: TensorLike): [Tens
   const x = floats(subject, input);
   const y = asTensor(target, target instanceof Tensor ? undefined : x.dtype);
   if (y.rank !== 0 && !sameShape(x.shape, y.shape)) {
-    throw new ShapeError(subject, `expected input and target of one shape, got ${formatShape(x.shape)} and ${formatShape(y.shape)}`);
+    throw new ShapeError(
+      subject,
+      `expected input and target of one shape, got ${formatShape(x.shape)} and ${formatShape(y.shape)}`,
+    );
   }
   return [x, y];
 }
@@ -65,7 +84,11 @@ export function smoothL1Loss(
   if (!(beta >= 0)) throw new ArgumentError("smoothL1Loss", `expected beta ≥ 0, got ${beta}`);
   const d = abs(sub(...operands("smoothL1Loss", input, target)));
   if (beta === 0) return reduceLoss("smoothL1Loss", d, reduction);
-  return reduceLoss("smoothL1Loss", where(less(d, beta), div(mul(square(d), 0.5), beta), sub(d, 0.5 * beta)), reduction);
+  return reduceLoss(
+    "smoothL1Loss",
+    where(less(d, beta), div(mul(square(d), 0.5), beta), sub(d, 0.5 * beta)),
+    reduction,
+  );
 }
 
 /** With d = |input - target|: d²/2 up to delta, delta·(d - delta/2) above. Default delta 1. */
@@ -76,7 +99,11 @@ export function huberLoss(
 ): Tensor {
   if (!(delta > 0)) throw new ArgumentError("huberLoss", `expected delta > 0, got ${delta}`);
   const d = abs(sub(...operands("huberLoss", input, target)));
-  return reduceLoss("huberLoss", where(lessEqual(d, delta), mul(square(d), 0.5), mul(sub(d, 0.5 * delta), delta)), reduction);
+  return reduceLoss(
+    "huberLoss",
+    where(lessEqual(d, delta), mul(square(d), 0.5), mul(sub(d, 0.5 * delta), delta)),
+    reduction,
+  );
 }
 
 export interface BCEWithLogitsOptions extends LossOptions {
@@ -109,7 +136,11 @@ export interface KLDivOptions {
 }
 
 /** Kullback-Leibler divergence of the log-probabilities `input` from `target`: target·(ln target - input), 0·ln 0 being 0. */
-export function klDiv(input: TensorLike, target: TensorLike, { reduction = "mean", logTarget = false }: KLDivOptions = {}): Tensor {
+export function klDiv(
+  input: TensorLike,
+  target: TensorLike,
+  { reduction = "mean", logTarget = false }: KLDivOptions = {},
+): Tensor {
   const [x, y] = operands("klDiv", input, target);
   let loss: Tensor;
   if (logTarget) loss = mul(exp(y), sub(y, x));
@@ -130,7 +161,11 @@ export interface CosineSimilarityOptions {
 }
 
 /** a·b / (max(‖a‖, eps)·max(‖b‖, eps)) along an axis; a and b broadcast. */
-export function cosineSimilarity(a: TensorLike, b: TensorLike, { axis = 1, eps = 1e-8 }: CosineSimilarityOptions = {}): Tensor {
+export function cosineSimilarity(
+  a: TensorLike,
+  b: TensorLike,
+  { axis = 1, eps = 1e-8 }: CosineSimilarityOptions = {},
+): Tensor {
   const unit = (x: TensorLike): Tensor => {
     const t = floats("cosineSimilarity", x);
     return div(t, clamp(norm(t, { axis, keepDim: true }), { min: eps }));

@@ -19,7 +19,10 @@ function floats(subject: string, x: TensorLike): Tensor {
 /** Mean over `axes`, which stay as size 1. */
 function meanOver(x: Tensor, axes: readonly number[]): Tensor {
   const count = axes.reduce((n, axis) => n * (x.shape[axis] as number), 1);
-  return reshapeTo(div(reduceNode("sum", x, axes), count), x.shape.map((n, i) => (axes.includes(i) ? 1 : n)));
+  return reshapeTo(
+    div(reduceNode("sum", x, axes), count),
+    x.shape.map((n, i) => (axes.includes(i) ? 1 : n)),
+  );
 }
 
 /** x centered over `axes`, and its variance there. */
@@ -32,7 +35,8 @@ function moments(x: Tensor, axes: readonly number[]): { mean: Tensor; centered: 
 function affine(subject: string, y: Tensor, weight: Optional, bias: Optional, expected: Shape, shape: Shape): Tensor {
   const part = (name: string, value: TensorLike): Tensor => {
     const t = asTensor(value);
-    if (!sameShape(t.shape, expected)) throw new ShapeError(subject, `expected ${name} ${formatShape(expected)}, got ${formatShape(t.shape)}`);
+    if (!sameShape(t.shape, expected))
+      throw new ShapeError(subject, `expected ${name} ${formatShape(expected)}, got ${formatShape(t.shape)}`);
     return reshapeTo(t, shape);
   };
   let out = y;
@@ -41,7 +45,11 @@ function affine(subject: string, y: Tensor, weight: Optional, bias: Optional, ex
   return out;
 }
 
-function trailingAxes(subject: string, x: Tensor, normalizedShape: number | readonly number[]): { axes: number[]; shape: Shape } {
+function trailingAxes(
+  subject: string,
+  x: Tensor,
+  normalizedShape: number | readonly number[],
+): { axes: number[]; shape: Shape } {
   const shape = typeof normalizedShape === "number" ? [normalizedShape] : normalizedShape;
   const first = x.rank - shape.length;
   if (shape.length === 0 || first < 0 || !sameShape(x.shape.slice(first), shape)) {
@@ -166,7 +174,11 @@ export function batchNorm(
     return { output: affine(subject, normalized, weight, bias, [c], shape), runningMean: mean0, runningVar: var0 };
   }
   const count = t.size / c;
-  if (count <= 1) throw new ShapeError(subject, `expected more than one value per channel when training, got ${formatShape(t.shape)}`);
+  if (count <= 1)
+    throw new ShapeError(
+      subject,
+      `expected more than one value per channel when training, got ${formatShape(t.shape)}`,
+    );
   const axes = t.shape.map((_, i) => i).filter((i) => i !== 1);
   const { mean, centered, variance } = moments(t, axes);
   const mix = (old: Tensor | undefined, now: Tensor, factor: number): Tensor | undefined =>

@@ -34,6 +34,7 @@ export class Parameter extends Tensor {
   get storage(): Storage {
     if (!this.#storage) {
       this.#storage = realizeOwned(this.#initial as Node);
+      this.#storage.name = () => this.name;
       this.#initial = undefined;
     }
     return this.#storage;

@@ -3,9 +3,9 @@ import { ShapeError } from "../graph/errors.ts";
 import { formatShape } from "../graph/shape.ts";
 import { asTensor, type TensorLike } from "./convert.ts";
 import { add, mul, sigmoid, sub, tanh } from "./elementwise.ts";
+import { split } from "./join.ts";
 import { linear } from "./linalg.ts";
 import type { Tensor } from "./tensor.ts";
-import { split } from "./views.ts";
 
 export interface CellWeights {
   /** [gates·hidden, input]. */
@@ -19,11 +19,20 @@ export interface CellWeights {
 }
 
 /** Pre-activations of all gates from the input and from the hidden state. */
-function gates(subject: string, x: TensorLike, h: Tensor, count: number, weights: CellWeights): [Tensor, Tensor, number] {
+function gates(
+  subject: string,
+  x: TensorLike,
+  h: Tensor,
+  count: number,
+  weights: CellWeights,
+): [Tensor, Tensor, number] {
   const hidden = h.shape[h.rank - 1] as number;
   const weightHH = asTensor(weights.weightHH);
   if (weightHH.rank !== 2 || weightHH.shape[0] !== count * hidden || weightHH.shape[1] !== hidden) {
-    throw new ShapeError(subject, `expected weightHH [${count * hidden}, ${hidden}] for h ${formatShape(h.shape)}, got ${formatShape(weightHH.shape)}`);
+    throw new ShapeError(
+      subject,
+      `expected weightHH [${count * hidden}, ${hidden}] for h ${formatShape(h.shape)}, got ${formatShape(weightHH.shape)}`,
+    );
   }
   const weightIH = asTensor(weights.weightIH);
   if (weightIH.rank !== 2 || weightIH.shape[0] !== count * hidden) {
@@ -33,7 +42,11 @@ function gates(subject: string, x: TensorLike, h: Tensor, count: number, weights
 }
 
 /** Long short-term memory. x [n, input], h and c [n, hidden]; gates in the order input, forget, cell, output. Gives the new [h, c]. */
-export function lstmCell(x: TensorLike, [h, c]: readonly [TensorLike, TensorLike], weights: CellWeights): [Tensor, Tensor] {
+export function lstmCell(
+  x: TensorLike,
+  [h, c]: readonly [TensorLike, TensorLike],
+  weights: CellWeights,
+): [Tensor, Tensor] {
   const [fromInput, fromHidden, hidden] = gates("lstmCell", x, asTensor(h), 4, weights);
   const [i, f, g, o] = split(add(fromInput, fromHidden), hidden, { axis: -1 }) as [Tensor, Tensor, Tensor, Tensor];
   const cell = add(mul(sigmoid(f), c), mul(sigmoid(i), tanh(g)));

@@ -8,7 +8,19 @@ import { makeNode, type ReduceOp } from "../graph/node.ts";
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf } from "../graph/shape.ts";
 import { type Axis, asTensor, castTo, defaultDType, reshapeTo, type TensorLike, wrap } from "./convert.ts";
 import {
-  abs, add, div, exp, log, logicalNot, notEqual, pow, sqrt, square, stopGradient, sub, where,
+  abs,
+  add,
+  div,
+  exp,
+  log,
+  logicalNot,
+  notEqual,
+  pow,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  where,
 } from "./elementwise.ts";
 import type { Tensor } from "./tensor.ts";
 import { permute } from "./views.ts";
@@ -27,10 +39,13 @@ export function reductionAxes(subject: string, axis: Axis, rank: number): number
   return normalizeAxes(subject, list?.length === 0 ? null : list, rank);
 }
 
-const withoutAxes = (shape: Shape, axes: readonly number[]): number[] => shape.filter((_, axis) => !axes.includes(axis));
-const withOnes = (shape: Shape, axes: readonly number[]): number[] => shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
+const withoutAxes = (shape: Shape, axes: readonly number[]): number[] =>
+  shape.filter((_, axis) => !axes.includes(axis));
+const withOnes = (shape: Shape, axes: readonly number[]): number[] =>
+  shape.map((n, axis) => (axes.includes(axis) ? 1 : n));
 /** Elements that go into each result. */
-const countOf = (shape: Shape, axes: readonly number[]): number => axes.reduce((n, axis) => n * (shape[axis] as number), 1);
+const countOf = (shape: Shape, axes: readonly number[]): number =>
+  axes.reduce((n, axis) => n * (shape[axis] as number), 1);
 
 /** One reduction node over `axes` (sorted, in range); x itself when there are none. */
 export function reduceNode(op: ReduceOp, x: Tensor, axes: readonly number[], dtype: DType = x.dtype): Tensor {
@@ -80,7 +95,10 @@ export function prod(x: TensorLike, { axis, keepDim }: ReduceOptions = {}): Tens
 
 function checkNonEmpty(subject: string, shape: Shape, axes: readonly number[]): void {
   if (countOf(shape, axes) === 0 && sizeOf(withoutAxes(shape, axes)) > 0) {
-    throw new ShapeError(subject, `expected at least one element to reduce, got shape ${formatShape(shape)} over axes [${axes.join(", ")}]`);
+    throw new ShapeError(
+      subject,
+      `expected at least one element to reduce, got shape ${formatShape(shape)} over axes [${axes.join(", ")}]`,
+    );
   }
 }
 
@@ -88,7 +106,8 @@ function extreme(op: "max" | "min", x: TensorLike, { axis, keepDim }: ReduceOpti
   const t = asTensor(x);
   const axes = reductionAxes(op, axis, t.rank);
   checkNonEmpty(op, t.shape, axes);
-  const reduced = t.dtype === "bool" ? castTo(reduceNode(op, castTo(t, "int32"), axes), "bool") : reduceNode(op, t, axes);
+  const reduced =
+    t.dtype === "bool" ? castTo(reduceNode(op, castTo(t, "int32"), axes), "bool") : reduceNode(op, t, axes);
   return finish(reduced, t.shape, axes, keepDim);
 }
 
@@ -177,7 +196,8 @@ export interface NormOptions extends ReduceOptions {
 export function norm(x: TensorLike, { p = 2, axis, keepDim }: NormOptions = {}): Tensor {
   const t = asTensor(x);
   if (!isFloat(t.dtype)) throw new DTypeError("norm", `takes floats, got ${t.dtype}`);
-  if (typeof p !== "number" || Number.isNaN(p)) throw new ArgumentError("norm", `expected a number p, got ${String(p)}`);
+  if (typeof p !== "number" || Number.isNaN(p))
+    throw new ArgumentError("norm", `expected a number p, got ${String(p)}`);
   const axes = reductionAxes("norm", axis, t.rank);
   if (Math.abs(p) === Number.POSITIVE_INFINITY) {
     checkNonEmpty("norm", t.shape, axes);
@@ -205,4 +225,3 @@ export function cumSum(x: TensorLike, { axis }: { axis: number }): Tensor {
   const node = t.node;
   return wrap(makeNode("cumSum", [node], { axis: normalizeAxis("cumSum", axis, t.rank) }, node.shape, node.dtype));
 }
-

@@ -14,11 +14,16 @@ export interface SoftmaxOptions {
 }
 
 /** x shifted to a maximum of 0 along the axis, with the axis and a function that sums along it. */
-function shifted(subject: string, x: TensorLike, axis: number): { centered: Tensor; total: (t: Tensor) => Tensor } | Tensor {
+function shifted(
+  subject: string,
+  x: TensorLike,
+  axis: number,
+): { centered: Tensor; total: (t: Tensor) => Tensor } | Tensor {
   const t = toFloat(x);
-  const at = t.rank === 0 ? (normalizeAxis(subject, axis, 1), -1) : normalizeAxis(subject, axis, t.rank);
-  const axes = at < 0 ? [] : [at];
-  if (at >= 0 && t.shape[at] === 0) return t;
+  // A scalar is a row of one, as in PyTorch.
+  const at = normalizeAxis(subject, axis, Math.max(1, t.rank));
+  const axes = t.rank === 0 ? [] : [at];
+  if (t.shape[at] === 0) return t;
   const ones = t.shape.map((n, i) => (i === at ? 1 : n));
   const top = reshapeTo(reduceNode("max", stopGradient(t), axes), ones);
   return { centered: sub(t, top), total: (e) => reshapeTo(reduceNode("sum", e, axes), ones) };

@@ -2,7 +2,7 @@
  * The public Tensor: an immutable value, a node of the lazy graph. Nothing is computed until its elements are asked for.
  * Fluent methods are attached in methods.ts; here is what every tensor has.
  */
-import { decode, type DType, type HostArray } from "../graph/dtype.ts";
+import { type DType, decode, type HostArray } from "../graph/dtype.ts";
 import { ShapeError } from "../graph/errors.ts";
 import type { Node } from "../graph/node.ts";
 import { formatShape, type Shape, sizeOf } from "../graph/shape.ts";
@@ -62,7 +62,8 @@ export class Tensor {
   }
 
   #checkSingle(): void {
-    if (this.size !== 1) throw new ShapeError("item", `expected a tensor of one element, got shape ${formatShape(this.shape)}`);
+    if (this.size !== 1)
+      throw new ShapeError("item", `expected a tensor of one element, got shape ${formatShape(this.shape)}`);
   }
 }
 

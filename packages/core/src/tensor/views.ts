@@ -3,7 +3,15 @@
  */
 import { ArgumentError, ShapeError } from "../graph/errors.ts";
 import { makeNode } from "../graph/node.ts";
-import { checkShape, formatShape, normalizeAxes, normalizeAxis, sameShape, type Shape, sizeOf } from "../graph/shape.ts";
+import {
+  checkShape,
+  formatShape,
+  normalizeAxes,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+  sizeOf,
+} from "../graph/shape.ts";
 import { asTensor, broadcastTo, promote, reshapeTo, type TensorLike, wrap } from "./convert.ts";
 import { add, less, lessEqual, where } from "./elementwise.ts";
 import type { Tensor } from "./tensor.ts";
@@ -19,15 +27,27 @@ export function reshape(x: TensorLike, shape: Shape): Tensor {
     return reshapeTo(t, shape);
   }
   const known = sizeOf(shape.filter((_, axis) => axis !== open));
-  checkShape("reshape", shape.map((n, axis) => (axis === open ? 1 : n)));
+  checkShape(
+    "reshape",
+    shape.map((n, axis) => (axis === open ? 1 : n)),
+  );
   if (known === 0 || t.size % known !== 0) {
-    throw new ShapeError("reshape", `cannot infer -1 in ${formatShape(shape)} for ${formatShape(t.shape)} of ${t.size} elements`);
+    throw new ShapeError(
+      "reshape",
+      `cannot infer -1 in ${formatShape(shape)} for ${formatShape(t.shape)} of ${t.size} elements`,
+    );
   }
-  return reshapeTo(t, shape.map((n, axis) => (axis === open ? t.size / known : n)));
+  return reshapeTo(
+    t,
+    shape.map((n, axis) => (axis === open ? t.size / known : n)),
+  );
 }
 
 /** Axes `startAxis` to `endAxis` (included) made one. Defaults: all axes. A scalar becomes a vector of one. */
-export function flatten(x: TensorLike, { startAxis = 0, endAxis = -1 }: { startAxis?: number; endAxis?: number } = {}): Tensor {
+export function flatten(
+  x: TensorLike,
+  { startAxis = 0, endAxis = -1 }: { startAxis?: number; endAxis?: number } = {},
+): Tensor {
   const t = asTensor(x);
   if (t.rank === 0) return reshapeTo(t, [1]);
   const start = normalizeAxis("flatten", startAxis, t.rank);
@@ -40,18 +60,30 @@ export function flatten(x: TensorLike, { startAxis = 0, endAxis = -1 }: { startA
 export function permute(x: TensorLike, axes: readonly number[]): Tensor {
   const t = asTensor(x);
   const node = t.node;
-  if (axes.length !== t.rank) throw new ShapeError("permute", `expected ${t.rank} axes for ${formatShape(t.shape)}, got [${axes.join(", ")}]`);
+  if (axes.length !== t.rank)
+    throw new ShapeError("permute", `expected ${t.rank} axes for ${formatShape(t.shape)}, got [${axes.join(", ")}]`);
   const order = axes.map((axis) => normalizeAxis("permute", axis, t.rank));
   if (new Set(order).size !== order.length) throw new ShapeError("permute", `axis repeated in [${axes.join(", ")}]`);
   if (order.every((axis, i) => axis === i)) return t;
-  return wrap(makeNode("permute", [node], { axes: order }, order.map((axis) => node.shape[axis] as number), node.dtype));
+  return wrap(
+    makeNode(
+      "permute",
+      [node],
+      { axes: order },
+      order.map((axis) => node.shape[axis] as number),
+      node.dtype,
+    ),
+  );
 }
 
 /** Two axes exchanged; by default the last two. */
 export function transpose(x: TensorLike, axis0 = -2, axis1 = -1): Tensor {
   const t = asTensor(x);
   const [a, b] = [normalizeAxis("transpose", axis0, t.rank), normalizeAxis("transpose", axis1, t.rank)];
-  return permute(t, t.shape.map((_, i) => (i === a ? b : i === b ? a : i)));
+  return permute(
+    t,
+    t.shape.map((_, i) => (i === a ? b : i === b ? a : i)),
+  );
 }
 
 /** Axes of size 1 repeated to `shape`, leading axes added where needed; -1 keeps an axis as it is. */
@@ -70,7 +102,10 @@ export function expand(x: TensorLike, shape: Shape): Tensor {
 export function squeeze(x: TensorLike, axis?: number | readonly number[] | null): Tensor {
   const t = asTensor(x);
   const axes = normalizeAxes("squeeze", axis, t.rank);
-  return reshapeTo(t, t.shape.filter((n, i) => n !== 1 || !axes.includes(i)));
+  return reshapeTo(
+    t,
+    t.shape.filter((n, i) => n !== 1 || !axes.includes(i)),
+  );
 }
 
 /** With a new axis of size 1 at `axis` of the result. */
@@ -85,7 +120,8 @@ export function unsqueeze(x: TensorLike, axis: number): Tensor {
 /** The slice primitive: out[i] = x[start + i·step] along every axis, for `sizes` elements. */
 export function sliceAxes(x: Tensor, start: readonly number[], sizes: Shape, step: readonly number[]): Tensor {
   const node = x.node;
-  if (sameShape(node.shape, sizes) && start.every((s) => s === 0) && step.every((s, i) => s === 1 || sizes[i] === 1)) return x;
+  if (sameShape(node.shape, sizes) && start.every((s) => s === 0) && step.every((s, i) => s === 1 || sizes[i] === 1))
+    return x;
   return wrap(makeNode("slice", [node], { start: [...start], step: [...step] }, [...sizes], node.dtype));
 }
 
@@ -113,16 +149,23 @@ export function slice(x: TensorLike, { axis, start, end, step = 1 }: SliceOption
   const t = asTensor(x);
   const at = normalizeAxis("slice", axis, t.rank);
   const n = t.shape[at] as number;
-  if (!Number.isInteger(step) || step < 1) throw new ArgumentError("slice", `expected a positive whole step, got ${step}`);
+  if (!Number.isInteger(step) || step < 1)
+    throw new ArgumentError("slice", `expected a positive whole step, got ${step}`);
   for (const bound of [start ?? 0, end ?? 0]) {
-    if (Number.isNaN(bound) || (Number.isFinite(bound) && !Number.isInteger(bound))) throw new ArgumentError("slice", `bounds must be whole, got ${bound}`);
+    if (Number.isNaN(bound) || (Number.isFinite(bound) && !Number.isInteger(bound)))
+      throw new ArgumentError("slice", `bounds must be whole, got ${bound}`);
   }
   const clip = (bound: number): number => Math.min(Math.max(bound < 0 ? bound + n : bound, 0), n);
   const from = clip(start ?? 0);
   const count = Math.max(0, Math.ceil((clip(end ?? n) - from) / step));
   const starts = t.shape.map((_, i) => (i === at ? from : 0));
   const steps = t.shape.map((_, i) => (i === at ? step : 1));
-  return sliceAxes(t, starts, t.shape.map((size, i) => (i === at ? count : size)), steps);
+  return sliceAxes(
+    t,
+    starts,
+    t.shape.map((size, i) => (i === at ? count : size)),
+    steps,
+  );
 }
 
 /** The sub-tensor at one index of an axis, which goes. Negative indices count from the end. */
@@ -131,7 +174,8 @@ export function select(x: TensorLike, { axis, index }: { axis: number; index: nu
   const at = normalizeAxis("select", axis, t.rank);
   const n = t.shape[at] as number;
   const i = index < 0 ? index + n : index;
-  if (!Number.isInteger(i) || i < 0 || i >= n) throw new ArgumentError("select", `index ${index} is out of range for axis ${axis} of size ${n}`);
+  if (!Number.isInteger(i) || i < 0 || i >= n)
+    throw new ArgumentError("select", `index ${index} is out of range for axis ${axis} of size ${n}`);
   return squeeze(slice(t, { axis: at, start: i, end: i + 1 }), at);
 }
 
@@ -139,17 +183,35 @@ export function select(x: TensorLike, { axis, index }: { axis: number; index: nu
  * `value` around x. `padding` in PyTorch's order: [before, after] of the last axis, then of the one before it, and so on.
  * Negative widths crop.
  */
-export function pad(x: TensorLike, padding: readonly number[], { value = 0 }: { value?: number | undefined } = {}): Tensor {
+export function pad(
+  x: TensorLike,
+  padding: readonly number[],
+  { value = 0 }: { value?: number | undefined } = {},
+): Tensor {
   const t = asTensor(x);
   if (padding.length % 2 !== 0 || padding.length > 2 * t.rank || padding.some((n) => !Number.isInteger(n))) {
-    throw new ArgumentError("pad", `expected up to ${t.rank} pairs of whole widths for ${formatShape(t.shape)}, got [${padding.join(", ")}]`);
+    throw new ArgumentError(
+      "pad",
+      `expected up to ${t.rank} pairs of whole widths for ${formatShape(t.shape)}, got [${padding.join(", ")}]`,
+    );
   }
   const width = (axis: number, side: number): number => padding[2 * (t.rank - 1 - axis) + side] ?? 0;
   const [before, after] = [t.shape.map((_, axis) => width(axis, 0)), t.shape.map((_, axis) => width(axis, 1))];
   const sizes = t.shape.map((n, axis) => n + Math.min(0, before[axis] as number) + Math.min(0, after[axis] as number));
-  if (sizes.some((n) => n < 0)) throw new ShapeError("pad", `[${padding.join(", ")}] crops more than ${formatShape(t.shape)} has`);
-  const cropped = sliceAxes(t, before.map((n) => Math.max(0, -n)), sizes, t.shape.map(() => 1));
-  return padAxes(cropped, before.map((n) => Math.max(0, n)), after.map((n) => Math.max(0, n)), value);
+  if (sizes.some((n) => n < 0))
+    throw new ShapeError("pad", `[${padding.join(", ")}] crops more than ${formatShape(t.shape)} has`);
+  const cropped = sliceAxes(
+    t,
+    before.map((n) => Math.max(0, -n)),
+    sizes,
+    t.shape.map(() => 1),
+  );
+  return padAxes(
+    cropped,
+    before.map((n) => Math.max(0, n)),
+    after.map((n) => Math.max(0, n)),
+    value,
+  );
 }
 
 /** Elements in reverse order along the axes. */
@@ -158,7 +220,12 @@ export function flip(x: TensorLike, axes: number | readonly number[]): Tensor {
   const reversed = normalizeAxes("flip", axes, t.rank);
   const backwards = (axis: number): boolean => reversed.includes(axis) && (t.shape[axis] as number) > 1;
   const start = t.shape.map((n, axis) => (backwards(axis) ? n - 1 : 0));
-  return sliceAxes(t, start, t.shape, t.shape.map((_, axis) => (backwards(axis) ? -1 : 1)));
+  return sliceAxes(
+    t,
+    start,
+    t.shape,
+    t.shape.map((_, axis) => (backwards(axis) ? -1 : 1)),
+  );
 }
 
 /** int32 0, 1, 2 … along `axis` of a tensor of rank `rank`, size 1 on the other axes. */
@@ -168,76 +235,6 @@ export function iotaAlong(size: number, axis: number, rank: number): Tensor {
   return reshapeTo(wrap(makeNode("iota", [], {}, [size], "int32")), shape);
 }
 
-/**
- * Tensors joined along an axis; all other sizes must agree. Promotes. As in PyTorch, tensors of shape [0] are dropped.
- */
-export function concat(tensors: readonly TensorLike[], { axis = 0 }: { axis?: number | undefined } = {}): Tensor {
-  if (tensors.length === 0) throw new ArgumentError("concat", "expected at least one tensor");
-  const all = promote("concat", tensors);
-  const parts = all.length > 1 ? all.filter((t) => !(t.rank === 1 && t.size === 0)) : all;
-  const first = parts[0] ?? (all[0] as Tensor);
-  if (first.rank === 0) throw new ShapeError("concat", "scalars cannot be concatenated; use stack");
-  const at = normalizeAxis("concat", axis, first.rank);
-  for (const t of parts) {
-    if (t.rank !== first.rank || t.shape.some((n, i) => i !== at && n !== first.shape[i])) {
-      throw new ShapeError("concat", `shapes differ off axis ${axis}: ${formatShape(first.shape)} and ${formatShape(t.shape)}`);
-    }
-  }
-  const filled = parts.filter((t) => t.shape[at] !== 0);
-  return filled.length === 0 ? first : join(filled, at);
-}
-
-/** Both halves padded to the whole and chosen between by position: exact for -0 and NaN, which a sum would not be. */
-function join(parts: readonly Tensor[], axis: number): Tensor {
-  if (parts.length === 1) return parts[0] as Tensor;
-  const middle = parts.length >> 1;
-  const [left, right] = [join(parts.slice(0, middle), axis), join(parts.slice(middle), axis)];
-  const [n, m] = [left.shape[axis] as number, right.shape[axis] as number];
-  const zeros = left.shape.map(() => 0);
-  const widths = (width: number): number[] => zeros.map((zero, i) => (i === axis ? width : zero));
-  const whole = [padAxes(left, zeros, widths(m)), padAxes(right, widths(n), zeros)] as const;
-  return where(less(iotaAlong(n + m, axis, left.rank), n), ...whole);
-}
-
-/** Tensors of one shape joined along a new axis. */
-export function stack(tensors: readonly TensorLike[], { axis = 0 }: { axis?: number | undefined } = {}): Tensor {
-  const parts = tensors.map((x) => asTensor(x));
-  const first = parts[0];
-  if (first === undefined) throw new ArgumentError("stack", "expected at least one tensor");
-  for (const t of parts) {
-    if (!sameShape(t.shape, first.shape)) throw new ShapeError("stack", `shapes differ: ${formatShape(first.shape)} and ${formatShape(t.shape)}`);
-  }
-  const at = normalizeAxis("stack", axis, first.rank + 1);
-  return concat(promote("stack", parts).map((t) => unsqueeze(t, at)), { axis: at });
-}
-
-/** Parts along an axis: of one size (the last may be smaller), or of the sizes listed, which must add up. */
-export function split(x: TensorLike, sizes: number | readonly number[], { axis = 0 }: { axis?: number | undefined } = {}): Tensor[] {
-  const t = asTensor(x);
-  const at = normalizeAxis("split", axis, t.rank);
-  const n = t.shape[at] as number;
-  let list: readonly number[];
-  if (typeof sizes === "number") {
-    if (!Number.isInteger(sizes) || sizes < 1) throw new ArgumentError("split", `expected a positive whole size, got ${sizes}`);
-    list = Array.from({ length: Math.max(1, Math.ceil(n / sizes)) }, (_, i) => Math.min(sizes, n - i * sizes));
-  } else {
-    list = sizes;
-    if (sizes.some((size) => !Number.isInteger(size) || size < 0) || sizes.reduce((a, b) => a + b, 0) !== n) {
-      throw new ArgumentError("split", `sizes [${sizes.join(", ")}] do not add up to ${n}, the size of axis ${axis}`);
-    }
-  }
-  let start = 0;
-  return list.map((size) => slice(t, { axis: at, start, end: (start += size) }));
-}
-
-/** `chunks` parts along an axis, as equal as torch.chunk makes them. */
-export function chunk(x: TensorLike, chunks: number, { axis = 0 }: { axis?: number | undefined } = {}): Tensor[] {
-  const t = asTensor(x);
-  if (!Number.isInteger(chunks) || chunks < 1) throw new ArgumentError("chunk", `expected a positive number of chunks, got ${chunks}`);
-  const n = t.shape[normalizeAxis("chunk", axis, t.rank)] as number;
-  return split(t, Math.max(1, Math.ceil(n / chunks)), { axis });
-}
-
 /** bool [n, m]: whether column - row ≤ diagonal. */
 export function lowerTriangle(rows: number, columns: number, diagonal: number): Tensor {
   return lessEqual(iotaAlong(columns, 1, 2), add(iotaAlong(rows, 0, 2), diagonal));
@@ -245,7 +242,8 @@ export function lowerTriangle(rows: number, columns: number, diagonal: number): 
 
 function triangle(subject: string, x: TensorLike, diagonal: number, lower: boolean): Tensor {
   const t = asTensor(x);
-  if (t.rank < 2) throw new ShapeError(subject, `expected a matrix or a batch of them, got shape ${formatShape(t.shape)}`);
+  if (t.rank < 2)
+    throw new ShapeError(subject, `expected a matrix or a batch of them, got shape ${formatShape(t.shape)}`);
   if (!Number.isInteger(diagonal)) throw new ArgumentError(subject, `expected a whole diagonal, got ${diagonal}`);
   const [rows, columns] = t.shape.slice(-2) as [number, number];
   const zero = asTensor(0, t.dtype);
@@ -255,9 +253,11 @@ function triangle(subject: string, x: TensorLike, diagonal: number, lower: boole
 }
 
 /** The lower triangle of the last two axes: elements with column - row ≤ diagonal; 0 elsewhere. Default diagonal 0. */
-export const tril = (x: TensorLike, { diagonal = 0 }: { diagonal?: number | undefined } = {}): Tensor => triangle("tril", x, diagonal, true);
+export const tril = (x: TensorLike, { diagonal = 0 }: { diagonal?: number | undefined } = {}): Tensor =>
+  triangle("tril", x, diagonal, true);
 /** The upper triangle of the last two axes: elements with column - row ≥ diagonal; 0 elsewhere. Default diagonal 0. */
-export const triu = (x: TensorLike, { diagonal = 0 }: { diagonal?: number | undefined } = {}): Tensor => triangle("triu", x, diagonal, false);
+export const triu = (x: TensorLike, { diagonal = 0 }: { diagonal?: number | undefined } = {}): Tensor =>
+  triangle("triu", x, diagonal, false);
 
 /** The shear primitive (see graph/node.ts): axis `axis` gets `size` elements. */
 export function shear(
@@ -289,7 +289,10 @@ export interface WindowOptions {
  * Sliding windows: axis `axis` becomes two, [count, size], with element (i, k) from offset + i·stride + k·dilation, and 0
  * from outside x.
  */
-export function window(x: TensorLike, { axis, size, count, stride = 1, dilation = 1, offset = 0 }: WindowOptions): Tensor {
+export function window(
+  x: TensorLike,
+  { axis, size, count, stride = 1, dilation = 1, offset = 0 }: WindowOptions,
+): Tensor {
   const t = asTensor(x);
   const at = normalizeAxis("window", axis, t.rank);
   const n = t.shape[at] as number;
@@ -297,7 +300,10 @@ export function window(x: TensorLike, { axis, size, count, stride = 1, dilation 
     return reshapeTo(t, [...t.shape.slice(0, at), count, size, ...t.shape.slice(at + 1)]);
   }
   const spread = unsqueeze(t, at + 1);
-  const repeated = broadcastTo(spread, spread.shape.map((m, i) => (i === at + 1 ? size : m)));
+  const repeated = broadcastTo(
+    spread,
+    spread.shape.map((m, i) => (i === at + 1 ? size : m)),
+  );
   return shear(repeated, { axis: at, along: at + 1, stride, dilation, offset, size: count });
 }
 

@@ -34,7 +34,7 @@ export function parseLabels(bytes: Uint8Array, file: string, classes: number): U
   return labels;
 }
 
-function sizes<Names extends readonly string[]>(
+function sizes<const Names extends readonly string[]>(
   bytes: Uint8Array,
   file: string,
   magic: number,

@@ -1,7 +1,20 @@
 /** Derivatives of reductions. */
 import { makeNode, type Node, type NodeOf, type ReduceOp } from "../../graph/node.ts";
 import { sizeOf } from "../../graph/shape.ts";
-import { binaryNode, cast, div, expand, fill, fillLike, mul, permute, reshape, sum, unreduce, where } from "../build.ts";
+import {
+  binaryNode,
+  cast,
+  div,
+  expand,
+  fill,
+  fillLike,
+  mul,
+  permute,
+  reshape,
+  sum,
+  unreduce,
+  where,
+} from "../build.ts";
 import type { Rule, Rules } from "../rule.ts";
 
 /** max and min: the extremes share the gradient equally. */

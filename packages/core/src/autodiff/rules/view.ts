@@ -1,8 +1,8 @@
 /** Derivatives of views: each is linear, and its rule is its adjoint, written with views again. */
 import type { Node } from "../../graph/node.ts";
+import { makeNode } from "../../graph/node.ts";
 import { flip, pad, permute, reshape, slice, sum, zeroDilate } from "../build.ts";
 import type { Rules } from "../rule.ts";
-import { makeNode } from "../../graph/node.ts";
 
 type ViewOp = "reshape" | "permute" | "expand" | "slice" | "pad" | "shear";
 

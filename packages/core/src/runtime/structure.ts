@@ -1,0 +1,51 @@
+/**
+ * What a graph looks like apart from the memory it reads and the scalars it is given: graphs of one structure share one
+ * Program.
+ */
+import type { LeafSource, Node } from "../graph/node.ts";
+import { topologicalOrder } from "../graph/node.ts";
+import { exact } from "../compile/simplify.ts";
+import type { Assignment } from "../compile/assignments.ts";
+
+export interface Structure {
+  readonly key: string;
+  /** Distinct memory sources of data and parameter leaves, in order of first use. */
+  readonly sources: readonly LeafSource[];
+  readonly uniforms: readonly Node[];
+}
+
+export function structureOf(outputs: readonly Node[], assignments: readonly Assignment[]): Structure {
+  const order = topologicalOrder([...outputs, ...assignments.map((a) => a.value)]);
+  const ordinal = new Map<Node, number>();
+  const sources = new Map<LeafSource, number>();
+  const uniforms: Node[] = [];
+  const sourceIndex = (source: LeafSource): number => {
+    let index = sources.get(source);
+    if (index === undefined) {
+      index = sources.size;
+      sources.set(source, index);
+    }
+    return index;
+  };
+  const lines: string[] = [];
+  for (const [i, node] of order.entries()) {
+    ordinal.set(node, i);
+    lines.push(`${node.op}(${node.inputs.map((n) => ordinal.get(n)).join()})${attributesOf(node, sourceIndex)}${node.dtype}${node.shape.join()}`);
+    if (node.op === "uniform") uniforms.push(node);
+  }
+  lines.push(outputs.map((n) => ordinal.get(n)).join());
+  for (const { target, value } of assignments) lines.push(`${sourceIndex(target)}=${ordinal.get(value)}`);
+  return { key: lines.join("\n"), sources: [...sources.keys()], uniforms };
+}
+
+function attributesOf(node: Node, sourceIndex: (source: LeafSource) => number): string {
+  switch (node.op) {
+    case "data":
+    case "parameter":
+      return `s${sourceIndex(node.attributes.source)}`;
+    case "uniform":
+      return "";
+    default:
+      return JSON.stringify(node.attributes, exact);
+  }
+}
