@@ -10,6 +10,7 @@ export { type DType, type HostArray, isFloat, promoteTypes } from "./graph/dtype
 export * from "./graph/errors.ts";
 export type { Shape } from "./graph/shape.ts";
 export { currentBackend, useBackend } from "./runtime/backend.ts";
+export { guard, onRun, uniformScalar } from "./runtime/context.ts";
 export * from "./tensor/index.ts";
 export { compile, type CompiledFunction } from "./trace/compile.ts";
 export { explain } from "./trace/explain.ts";

@@ -93,17 +93,33 @@ export function expand(x: Node, shape: Shape): Node {
   return value === undefined ? makeNode("expand", [x], {}, shape, x.dtype) : fill(value, shape, x.dtype);
 }
 
+/** A permutation of a permutation is one permutation, and none at all if it undoes it. */
 export function permute(x: Node, axes: readonly number[]): Node {
+  if (axes.every((axis, i) => axis === i)) return x;
+  if (x.op === "permute") {
+    const before = x.attributes.axes;
+    return permute(
+      x.inputs[0] as Node,
+      axes.map((axis) => before[axis] as number),
+    );
+  }
   const shape = axes.map((axis) => x.shape[axis] as number);
   const value = constantOf(x);
   return value === undefined ? makeNode("permute", [x], { axes }, shape, x.dtype) : fill(value, shape, x.dtype);
 }
 
+const transposition = (rank: number): number[] => [
+  ...Array.from({ length: rank - 2 }, (_, axis) => axis),
+  rank - 1,
+  rank - 2,
+];
+
 /** The last two axes exchanged. */
-export function transpose(x: Node): Node {
-  const rank = x.shape.length;
-  return permute(x, [...Array.from({ length: rank - 2 }, (_, axis) => axis), rank - 1, rank - 2]);
-}
+export const transpose = (x: Node): Node => permute(x, transposition(x.shape.length));
+
+/** Whether `x` is some node with its last two axes exchanged. */
+export const isTranspose = (x: Node): boolean =>
+  x.op === "permute" && transposition(x.shape.length).every((axis, i) => axis === x.attributes.axes[i]);
 
 /** Sum over `axes`, which are gone from the result. */
 export function sum(x: Node, axes: readonly number[]): Node {

@@ -24,7 +24,7 @@ import {
   tanh,
   where,
 } from "../tensor/elementwise.ts";
-import { matmul } from "../tensor/linalg.ts";
+import { linear, matmul } from "../tensor/linalg.ts";
 import { type Literal, tensor } from "../tensor/literal.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import { argMax, mean, norm, prod, sum } from "../tensor/reduce.ts";
@@ -142,6 +142,19 @@ describe("grad of a value", () => {
     const [x, w] = [f64([[1, 2]]), f64([[3], [4]])];
     const ops = topologicalOrder([grad(sum(matmul(x, w)), w).node]).map(({ op }) => op);
     expect(ops.filter((op) => op === "matmul")).toHaveLength(1);
+  });
+
+  it("gives a linear layer's weight its gradient in the weight's own order", () => {
+    const [x, w] = [
+      f64([[1, 2, 3]]),
+      f64([
+        [4, 5, 6],
+        [7, 8, 9],
+      ]),
+    ];
+    const gradient = grad(sum(square(linear(x, w))), w);
+    expect(gradient.node.op).toBe("matmul");
+    expect(values(gradient)).toEqual([64, 128, 192, 100, 200, 300]);
   });
 
   it("survives graphs deeper than the call stack", () => {

@@ -244,6 +244,14 @@ const cases: Record<OpName, Cases> = {
       const [a, b] = [random([2, 3, 4], 1), random([2, 4, 2], 2)];
       return [apply("matmul", [a, b], {}, [2, 3, 2]), [a, b]];
     },
+    () => {
+      const [a, b] = [random([2, 4, 3], 1), random([2, 2, 4], 2)];
+      const flipped = [
+        apply("permute", [a], { axes: [0, 2, 1] }, [2, 3, 4]),
+        apply("permute", [b], { axes: [0, 2, 1] }, [2, 4, 2]),
+      ];
+      return [apply("matmul", flipped, {}, [2, 3, 2]), [a, b]];
+    },
   ],
   conv2d: [
     () => {

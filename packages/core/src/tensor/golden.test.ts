@@ -1,3 +1,4 @@
+/// <reference types="node" />
 /**
  * Forward values of every golden operation against the direct evaluator, in float64. Runs only when THALWEG_GOLDEN names
  * the folder that holds them; the conformance package runs them on backends, with gradients.

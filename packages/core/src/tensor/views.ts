@@ -12,8 +12,8 @@ import {
   sameShape,
   sizeOf,
 } from "../graph/shape.ts";
-import { asTensor, broadcastTo, promote, reshapeTo, type TensorLike, wrap } from "./convert.ts";
-import { add, less, lessEqual, where } from "./elementwise.ts";
+import { asTensor, broadcastTo, reshapeTo, type TensorLike, wrap } from "./convert.ts";
+import { add, lessEqual, where } from "./elementwise.ts";
 import type { Tensor } from "./tensor.ts";
 
 export { broadcastTo } from "./convert.ts";

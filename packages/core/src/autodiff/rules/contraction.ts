@@ -1,6 +1,6 @@
 /** Derivatives of matrix products and convolutions. The three forms of convolution are closed under differentiation. */
 import type { Node } from "../../graph/node.ts";
-import { convolution, matmul, transpose } from "../build.ts";
+import { convolution, isTranspose, matmul, transpose } from "../build.ts";
 import type { Rules } from "../rule.ts";
 
 const operands = (node: Node): [Node, Node] => node.inputs as unknown as [Node, Node];
@@ -8,7 +8,11 @@ const operands = (node: Node): [Node, Node] => node.inputs as unknown as [Node, 
 export const contractionRules: Rules<"matmul" | "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient"> = {
   matmul: (node, g, needed) => {
     const [a, b] = operands(node);
-    return [needed[0] ? matmul(g, transpose(b)) : undefined, needed[1] ? matmul(transpose(a), g) : undefined];
+    // An operand that is a transpose (a linear layer's weight) gets its gradient transposed too, so that the two cancel
+    // and the weight's own gradient is stored as the weight is.
+    const byA = () => (isTranspose(a) ? transpose(matmul(b, transpose(g))) : matmul(g, transpose(b)));
+    const byB = () => (isTranspose(b) ? transpose(matmul(transpose(g), a)) : matmul(transpose(a), g));
+    return [needed[0] ? byA() : undefined, needed[1] ? byB() : undefined];
   },
   conv2d: (node, g, needed) => {
     const [x, weight] = operands(node);
