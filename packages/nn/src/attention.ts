@@ -12,9 +12,11 @@ import {
   transpose,
   zeros,
 } from "@thalweg/core";
-import { applyDropout, checkProbability } from "./dropout.ts";
+import { checkCount, checkProbability } from "./checks.ts";
+import { applyDropout } from "./dropout.ts";
 import { kaimingUniform, xavierUniform } from "./initializers.ts";
-import { checkCount, type LayerOptions, type Linear } from "./linear.ts";
+import type { LayerOptions } from "./layerOptions.ts";
+import type { Linear } from "./linear.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
 export interface AttentionOptions extends LayerOptions {
@@ -43,8 +45,8 @@ export type MultiHeadAttention = ModuleMethods &
 
 /**
  * query [batch, length, embedDim] (the batch comes first; it may be missing) → the same shape. Parameters as in
- * torch.nn.MultiheadAttention: the projections of query, key and value are stacked in inProjWeight [3 embedDim, embedDim], which starts
- * by xavierUniform; biases start as zeros.
+ * torch.nn.MultiheadAttention: the projections of query, key and value are stacked in inProjWeight [3 embedDim,
+ * embedDim], which starts by xavierUniform; biases start as zeros.
  *
  * @throws ArgumentError unless numHeads divides embedDim; when called, ShapeError for inputs of another width.
  */

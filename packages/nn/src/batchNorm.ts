@@ -10,7 +10,7 @@ import {
   type Tensor,
   zeros,
 } from "@thalweg/core";
-import { checkCount } from "./linear.ts";
+import { checkCount } from "./checks.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
 export interface BatchNormOptions {
@@ -33,8 +33,8 @@ export type BatchNorm = ModuleMethods &
 
 /**
  * Normalises each channel of [batch, channels], [batch, channels, length] or [batch, channels, height, width], as
- * torch.nn.BatchNorm1d and 2d. In training by the statistics of the batch, which also move the running ones (the variance
- * unbiased), at every run of a compiled function; in evaluation by the running ones.
+ * torch.nn.BatchNorm1d and 2d. In training by the statistics of the batch, which also move the running ones (the
+ * variance unbiased), at every run of a compiled function; in evaluation by the running ones.
  *
  * @throws ShapeError when called with another rank or number of channels, or in training with one value per channel.
  */

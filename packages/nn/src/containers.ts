@@ -19,8 +19,8 @@ export function sequential(...layers: readonly Layer[]): Module & { readonly lay
 }
 
 /**
- * shortcut(x) + body(x); without a shortcut, x + body(x). He et al. 2015, https://arxiv.org/abs/1512.03385. Names are `body.…` and
- * `shortcut.…`.
+ * shortcut(x) + body(x); without a shortcut, x + body(x). He et al. 2015, https://arxiv.org/abs/1512.03385. Names are
+ * `body.…` and `shortcut.…`.
  */
 export function residual<Body extends Module>(
   body: Body,

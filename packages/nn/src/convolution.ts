@@ -11,8 +11,9 @@ import {
   type Shape,
   type Tensor,
 } from "@thalweg/core";
+import { checkCount } from "./checks.ts";
 import { fans, kaimingUniform, uniform } from "./initializers.ts";
-import { checkCount, type LayerOptions } from "./linear.ts";
+import type { LayerOptions } from "./layerOptions.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
 export type Convolution = ModuleMethods &
@@ -57,7 +58,9 @@ function sizes(subject: string, kernelSize: Pair, axes: 1 | 2): number[] {
   return list;
 }
 
-/** Convolution of [batch, inChannels, length], as torch.nn.Conv1d. Options of core's `conv1d`, and `bias` and `dtype`. */
+/**
+ * Convolution of [batch, inChannels, length], as torch.nn.Conv1d. Options of core's `conv1d`, and `bias` and `dtype`.
+ */
 export function conv1d(
   inChannels: number,
   outChannels: number,
@@ -70,7 +73,10 @@ export function conv1d(
   return module({ ...parts }, (x: Tensor) => convolve1d(x, parts.weight, parts.bias, geometry(options)), "conv1d");
 }
 
-/** Convolution of [batch, inChannels, height, width], as torch.nn.Conv2d. Options of core's `conv2d`, and `bias` and `dtype`. */
+/**
+ * Convolution of [batch, inChannels, height, width], as torch.nn.Conv2d. Options of core's `conv2d`, and `bias` and
+ * `dtype`.
+ */
 export function conv2d(
   inChannels: number,
   outChannels: number,
@@ -84,8 +90,8 @@ export function conv2d(
 }
 
 /**
- * Transposed convolution of [batch, inChannels, height, width], as torch.nn.ConvTranspose2d: weight [in, out / groups, kh, kw]. Options of
- * core's `convTranspose2d`, and `bias` and `dtype`.
+ * Transposed convolution of [batch, inChannels, height, width], as torch.nn.ConvTranspose2d: weight [in, out / groups,
+ * kh, kw]. Options of core's `convTranspose2d`, and `bias` and `dtype`.
  */
 export function convTranspose2d(
   inChannels: number,

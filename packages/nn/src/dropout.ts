@@ -1,13 +1,11 @@
 /** Dropout. Srivastava et al. 2014, "Dropout: a simple way to prevent neural networks from overfitting". */
-import { ArgumentError, bernoulli, guard, mul, type Tensor } from "@thalweg/core";
+import { bernoulli, guard, mul, type Tensor } from "@thalweg/core";
+import { checkProbability } from "./checks.ts";
 import { type Module, module } from "./module.ts";
 
-/** Throws ArgumentError unless p is a probability. */
-export function checkProbability(subject: string, option: string, p: number): void {
-  if (!(p >= 0 && p <= 1)) throw new ArgumentError(subject, `${option} must be in [0, 1], got ${p}`);
-}
-
-/** Zeros elements with probability p and scales the others by 1 / (1 - p); fresh at every run of a compiled function. */
+/**
+ * Zeros elements with probability p and scales the others by 1 / (1 - p); fresh at every run of a compiled function.
+ */
 export function applyDropout(x: Tensor, p: number): Tensor {
   if (p === 0) return x;
   const scale = p === 1 ? 0 : 1 / (1 - p);

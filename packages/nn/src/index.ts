@@ -28,7 +28,8 @@ export {
   xavierNormal,
   xavierUniform,
 } from "./initializers.ts";
-export { type Embedding, embedding, type LayerOptions, type Linear, linear } from "./linear.ts";
+export type { LayerOptions } from "./layerOptions.ts";
+export { type Embedding, embedding, type Linear, linear } from "./linear.ts";
 export * from "./losses.ts";
 export { type AnyModule, isModule, type Module, type ModuleMethods, module, type Parts } from "./module.ts";
 export { groupNorm, layerNorm, type Normalization, rmsNorm } from "./normalization.ts";

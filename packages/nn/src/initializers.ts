@@ -1,6 +1,6 @@
 /**
- * Initial values of parameters, as lazy tensors: shape → tensor. All draw from core's random streams, so that `manualSeed`
- * decides them on every backend alike. The shapes are PyTorch's: [out, in, …kernel].
+ * Initial values of parameters, as lazy tensors: shape → tensor. All draw from core's random streams, so that
+ * `manualSeed` decides them on every backend alike. The shapes are PyTorch's: [out, in, …kernel].
  */
 import {
   ArgumentError,
@@ -32,7 +32,10 @@ export interface InitializerOptions {
 
 export type Nonlinearity = "linear" | "sigmoid" | "tanh" | "relu" | "leakyRelu" | "selu";
 
-/** Keeps a variance of one through the nonlinearity, as torch.nn.init.calculate_gain. `slope` is that of leakyRelu (0.01). */
+/**
+ * Keeps a variance of one through the nonlinearity, as torch.nn.init.calculate_gain. `slope` is that of leakyRelu
+ * (0.01).
+ */
 export function calculateGain(nonlinearity: Nonlinearity, slope = 0.01): number {
   switch (nonlinearity) {
     case "linear":
@@ -119,7 +122,10 @@ const xavierStd = (subject: string, shape: Shape, { gain = 1 }: GainOptions): nu
   return gain * Math.sqrt(2 / (fanIn + fanOut));
 };
 
-/** U(±gain √(6 / (fanIn + fanOut))). Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward neural networks". */
+/**
+ * U(±gain √(6 / (fanIn + fanOut))). Glorot & Bengio 2010, "Understanding the difficulty of training deep feedforward
+ * neural networks".
+ */
 export function xavierUniform(shape: Shape, options: GainOptions = {}): Tensor {
   const bound = Math.sqrt(3) * xavierStd("xavierUniform", shape, options);
   return uniform(shape, { ...dtypeOf(options), low: -bound, high: bound });

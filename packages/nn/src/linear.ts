@@ -1,28 +1,9 @@
 /** Fully connected layer and lookup table. */
-import {
-  ArgumentError,
-  linear as affine,
-  type DType,
-  embedding as lookUp,
-  Parameter,
-  type Tensor,
-} from "@thalweg/core";
+import { linear as affine, embedding as lookUp, Parameter, type Tensor } from "@thalweg/core";
+import { checkCount } from "./checks.ts";
 import { kaimingUniform, normal, uniform } from "./initializers.ts";
+import type { LayerOptions } from "./layerOptions.ts";
 import { type ModuleMethods, module } from "./module.ts";
-
-/** Throws ArgumentError unless `value` is a whole number ≥ `least`. */
-export function checkCount(subject: string, option: string, value: unknown, least = 1): void {
-  if (!Number.isInteger(value) || (value as number) < least) {
-    throw new ArgumentError(subject, `${option} must be a whole number ≥ ${least}, got ${String(value)}`);
-  }
-}
-
-export interface LayerOptions {
-  /** Whether there is a bias. Default true. */
-  readonly bias?: boolean;
-  /** dtype of the parameters. Default float32. */
-  readonly dtype?: DType;
-}
 
 export type Linear = ModuleMethods &
   ((x: Tensor) => Tensor) & { readonly weight: Parameter; readonly bias: Parameter | undefined };
@@ -47,8 +28,8 @@ export function linear(
 export type Embedding = ModuleMethods & ((indices: Tensor) => Tensor) & { readonly weight: Parameter };
 
 /**
- * Integer indices [...] → rows of weight [..., width], as torch.nn.Embedding: weight [count, width] starts as N(0, 1). An index out of
- * range throws IndexError when it is run.
+ * Integer indices [...] → rows of weight [..., width], as torch.nn.Embedding: weight [count, width] starts as N(0, 1).
+ * An index out of range throws IndexError when it is run.
  */
 export function embedding(
   count: number,

@@ -1,6 +1,7 @@
 /**
- * Modules: plain callable objects. A module is its forward function together with its children, parameters and modules under the keys that
- * name them; there is no class to extend and nothing to register. Names nest with dots: `layers.0.weight`.
+ * Modules: plain callable objects. A module is its forward function together with its children, parameters and modules
+ * under the keys that name them; there is no class to extend and nothing to register. Names nest with dots:
+ * `layers.0.weight`.
  */
 import { ArgumentError, Parameter, type Tensor } from "@thalweg/core";
 import { checkStored, restoreTensor, type StoredTensor, storeTensor } from "@thalweg/core/optim";
@@ -32,7 +33,8 @@ export interface ModuleMethods {
   /**
    * Restores values. All or nothing: everything is checked before anything changes.
    *
-   * @param options.strict Whether every name must be there, and no other (default); else what matches by name is loaded.
+   * @param options.strict Whether every name must be there, and no other (default); else what matches by name is
+   * loaded.
    * @throws ArgumentError naming what is missing or unknown; ShapeError or DTypeError for a value that does not fit.
    */
   loadStateDict(state: Readonly<Record<string, StoredTensor>>, options?: { readonly strict?: boolean }): Promise<void>;
@@ -58,8 +60,8 @@ export const isModule = (value: unknown): value is AnyModule =>
  *       return module({ norm, inner }, (x: Tensor) => add(x, inner(relu(norm(x)))));
  *     };
  *
- * The parts are properties of the module, too (`block.inner.weight`). Making a module names all parameters below it after
- * their place in it, so in the end they go by their place in the whole model.
+ * The parts are properties of the module, too (`block.inner.weight`). Making a module names all parameters below it
+ * after their place in it, so in the end they go by their place in the whole model.
  *
  * @param parts Parameters, modules and lists of modules; the keys name them.
  * @param forward What calling the module does.

@@ -11,7 +11,7 @@ import {
   type Tensor,
   zeros,
 } from "@thalweg/core";
-import { checkCount } from "./linear.ts";
+import { checkCount } from "./checks.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
 interface Affine {
@@ -31,8 +31,8 @@ const shapeOf = (subject: string, shape: number | Shape): Shape => {
 };
 
 /**
- * Normalises over the last axes, those of `normalizedShape`, as torch.nn.LayerNorm. `bias: false` leaves out the shift alone.
- * Ba et al. 2016, https://arxiv.org/abs/1607.06450
+ * Normalises over the last axes, those of `normalizedShape`, as torch.nn.LayerNorm. `bias: false` leaves out the shift
+ * alone. Ba et al. 2016, https://arxiv.org/abs/1607.06450
  */
 export function layerNorm(
   normalizedShape: number | Shape,
@@ -71,7 +71,8 @@ export function rmsNorm(
 }
 
 /**
- * Normalises over groups of channels of [batch, channels, …], as torch.nn.GroupNorm. Wu & He 2018, https://arxiv.org/abs/1803.08494
+ * Normalises over groups of channels of [batch, channels, …], as torch.nn.GroupNorm. Wu & He 2018,
+ * https://arxiv.org/abs/1803.08494
  *
  * @throws ArgumentError unless numGroups divides numChannels.
  */

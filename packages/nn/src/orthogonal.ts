@@ -3,12 +3,12 @@ import { add, cast, matmul, mul, permute, reshape, type Shape, ShapeError, type 
 import { type GainOptions, normal } from "./initializers.ts";
 
 /**
- * A random matrix, uniform among those whose rows (or columns, if they are fewer) are orthonormal, times `gain`. The axes after the
- * first are taken as one.
+ * A random matrix, uniform among those whose rows (or columns, if they are fewer) are orthonormal, times `gain`. The
+ * axes after the first are taken as one.
  *
  * It is the orthogonal factor of the polar decomposition of a Gaussian matrix, found by Newton–Schulz iteration: matrix
- * products alone, so it is built lazily and runs on every backend. Quintic steps (Jordan et al. 2024, "Muon") bring all singular
- * values near 1, cubic steps make them 1.
+ * products alone, so it is built lazily and runs on every backend. Quintic steps (Jordan et al. 2024, "Muon") bring all
+ * singular values near 1, cubic steps make them 1.
  *
  * @throws ShapeError below rank 2.
  */

@@ -6,7 +6,10 @@ import { type Module, module } from "./module.ts";
 
 type Options<F extends (x: Tensor, options: never) => unknown> = Omit<Parameters<F>[1], "kernelSize">;
 
-/** Largest value of each window of [batch, channels, height, width]; stride defaults to the window. As torch.nn.MaxPool2d. */
+/**
+ * Largest value of each window of [batch, channels, height, width]; stride defaults to the window. As
+ * torch.nn.MaxPool2d.
+ */
 export const maxPool2d = (kernelSize: Pair, options: Options<typeof core.maxPool2d> = {}): Module =>
   module({}, (x: Tensor) => core.maxPool2d(x, { ...options, kernelSize }), "maxPool2d");
 

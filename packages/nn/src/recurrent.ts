@@ -1,7 +1,8 @@
 /** Recurrent cells: one step of one layer. Parameters are named as in PyTorch and all start as U(±1/√hiddenSize). */
 import { type DType, gruCell as gruStep, lstmCell as lstmStep, Parameter, type Tensor, zeros } from "@thalweg/core";
+import { checkCount } from "./checks.ts";
 import { uniform } from "./initializers.ts";
-import { checkCount, type LayerOptions } from "./linear.ts";
+import type { LayerOptions } from "./layerOptions.ts";
 import { type ModuleMethods, module } from "./module.ts";
 
 interface CellParts {
@@ -37,8 +38,9 @@ export type LstmState = readonly [h: Tensor, c: Tensor];
 export type LstmCell = ModuleMethods & ((x: Tensor, state?: LstmState) => LstmState) & CellParts;
 
 /**
- * x [batch, inputSize] and state (zeros without one) → new state [h, c], each [batch, hiddenSize], as torch.nn.LSTMCell: gates in the
- * order input, forget, cell, output. Hochreiter & Schmidhuber 1997, "Long short-term memory".
+ * x [batch, inputSize] and state (zeros without one) → new state [h, c], each [batch, hiddenSize], as
+ * torch.nn.LSTMCell: gates in the order input, forget, cell, output. Hochreiter & Schmidhuber 1997, "Long short-term
+ * memory".
  */
 export function lstmCell(inputSize: number, hiddenSize: number, options: LayerOptions = {}): LstmCell {
   const parts = makeCell("lstmCell", 4, inputSize, hiddenSize, options);

@@ -8,8 +8,8 @@ export const parameterCount = (model: AnyModule): number =>
 const grouped = (n: number): string => String(n).replace(/\B(?=(\d{3})+$)/g, ",");
 
 /**
- * A table of the model: one row per parameter and buffer with its name, the type of its module, shape and count (buffers in brackets, as they are not
- * trained), and the totals.
+ * A table of the model: one row per parameter and buffer with its name, the type of its module, shape and count
+ * (buffers in brackets, as they are not trained), and the totals.
  */
 export function summary(model: AnyModule): string {
   const rows: string[][] = [];

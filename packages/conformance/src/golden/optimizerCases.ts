@@ -1,4 +1,6 @@
-/** Golden optimizer trajectories: parameters, gradients and learning rates step by step, on whatever backend is current. */
+/**
+ * Golden optimizer trajectories: parameters, gradients and learning rates step by step, on whatever backend is current.
+ */
 import { compile, Parameter, sum, type Tensor, tensor } from "@thalweg/core";
 import { type Optimizer, optimizers } from "@thalweg/core/optim";
 import type { FloatDType } from "./schema.ts";
@@ -30,7 +32,9 @@ export interface GoldenOptimizerFile {
 
 export interface OptimizerRun {
   readonly floats: FloatDType;
-  /** How updates run: each on its own, or replayed from compiled steps, one per set of parameters that have a gradient. */
+  /**
+   * How updates run: each on its own, or replayed from compiled steps, one per set of parameters that have a gradient.
+   */
   readonly mode: "direct" | "compiled";
 }
 

@@ -1,6 +1,7 @@
 /**
  * The Program: the only thing a backend sees. A straight-line list of kernels over planned buffers, as plain data:
- * printable (print.ts), validated (validate.ts), interpretable (interpreter.ts), JSON-serialisable.
+ * printable (print.ts), validated (validate.ts), interpretable (interpreter.ts), and free of references, so that it can be
+ * sent to another thread or written to a file (structured clone keeps NaN, infinities and -0; plain JSON does not).
  */
 import type { ComputeDType, DType } from "../graph/dtype.ts";
 import type { BinaryOp, ConvGeometry, ReduceOp, UnaryOp } from "../graph/node.ts";

@@ -1,7 +1,7 @@
 /**
- * Adam and AdamW: steps scaled by running estimates of the gradient's mean and uncentred variance.
- * Kingma & Ba 2014, https://arxiv.org/abs/1412.6980 (algorithm 1); Reddi et al. 2018, https://openreview.net/forum?id=ryQu7f-RZ (AMSGrad);
- * Loshchilov & Hutter 2017, https://arxiv.org/abs/1711.05101 (algorithm 2, decoupled weight decay).
+ * Adam and AdamW: steps scaled by running estimates of the gradient's mean and uncentred variance. Kingma & Ba 2014,
+ * https://arxiv.org/abs/1412.6980 (algorithm 1); Reddi et al. 2018, https://openreview.net/forum?id=ryQu7f-RZ
+ * (AMSGrad); Loshchilov & Hutter 2017, https://arxiv.org/abs/1711.05101 (algorithm 2, decoupled weight decay).
  */
 
 import { zerosLike } from "../tensor/creation.ts";

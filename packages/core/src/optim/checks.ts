@@ -1,4 +1,7 @@
-/** Checks of hyper-parameters that many rules share. Each throws ArgumentError naming the rule, the option and the value. */
+/**
+ * Checks of hyper-parameters that many rules share. Each throws ArgumentError naming the rule, the option and the
+ * value.
+ */
 import { ArgumentError } from "../graph/errors.ts";
 
 const show = (value: unknown): string => (Array.isArray(value) ? `[${value.join(", ")}]` : String(value));

@@ -5,8 +5,8 @@ import type { Parameter } from "../tensor/parameter.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /**
- * Gradients → gradients, in ordinary tensor operations: one per parameter, in the same order, shapes unchanged. Sees all
- * parameters of the optimizer that have a gradient, whatever their group.
+ * Gradients → gradients, in ordinary tensor operations: one per parameter, in the same order, shapes unchanged. Sees
+ * all parameters of the optimizer that have a gradient, whatever their group.
  */
 export type GradientTransform = (gradients: readonly Tensor[], parameters: readonly Parameter[]) => readonly Tensor[];
 

@@ -24,8 +24,8 @@ export type ParameterGroupOptions<Options extends object> = GroupOptions<Options
 };
 
 /**
- * What an optimizer is given: parameters, which go by their `name` (`parameter.N` without one); a record, whose keys are
- * the names; or a list of groups.
+ * What an optimizer is given: parameters, which go by their `name` (`parameter.N` without one); a record, whose keys
+ * are the names; or a list of groups.
  */
 export type OptimizerParameters<Options extends object> = NamedParameters | readonly ParameterGroupOptions<Options>[];
 
@@ -76,7 +76,8 @@ export class ParameterGroup<Options extends object> {
   /**
    * The learning rate of the next update. May be set to a rate or a schedule at any time: nothing is compiled anew.
    *
-   * @throws ArgumentError when set to anything but a finite number ≥ 0 or a function, or when a schedule gives such a rate.
+   * @throws ArgumentError when set to anything but a finite number ≥ 0 or a function, or when a schedule gives such a
+   * rate.
    */
   get lr(): number {
     const { lr } = this.#settings;

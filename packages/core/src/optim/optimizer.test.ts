@@ -210,4 +210,24 @@ describe("compiled", () => {
     expect(compiled[0]).toBeCloseTo(direct[0] as number, 13);
     expect(compiled[1]).toBeCloseTo(direct[1] as number, 13);
   });
+
+  it("counts several updates in one function as they come", () => {
+    const trajectory = (compiled: boolean): number[] => {
+      const [p, q] = [parameter("p", [1]), parameter("q", [1])];
+      const optimizer = adam([p, q], { lr: (step) => 0.1 / (step + 1) });
+      const twice = (g: Tensor): Tensor => {
+        optimizer.update([g, null]);
+        optimizer.update([mul(g, g), g]);
+        return sum(g);
+      };
+      const step = compiled ? compile(twice) : twice;
+      for (const g of [1, -2, 3]) step(gradient(g));
+      expect(optimizer.step).toBe(6);
+      expect(optimizer.groups[0]?.entries.map((entry) => entry.updates)).toEqual([6, 3]);
+      return [...values(p), ...values(q)];
+    };
+    const [direct, compiled] = [trajectory(false), trajectory(true)];
+    expect(compiled[0]).toBeCloseTo(direct[0] as number, 13);
+    expect(compiled[1]).toBeCloseTo(direct[1] as number, 13);
+  });
 });

@@ -8,7 +8,7 @@ import { computeDType, type DType } from "../graph/dtype.ts";
 import { ArgumentError, AutodiffError, ShapeError, ThalwegError } from "../graph/errors.ts";
 import type { Node } from "../graph/node.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
-import { guard, onRun, uniformScalar } from "../runtime/context.ts";
+import { currentTrace, guard, onRun, type Trace, uniformScalar } from "../runtime/context.ts";
 import { assignAll } from "../runtime/evaluate.ts";
 import type { Storage } from "../runtime/storage.ts";
 import { barrier, cast, neg } from "../tensor/elementwise.ts";
@@ -45,6 +45,8 @@ export class Optimizer<Options extends object = object> {
   readonly groups: readonly ParameterGroup<Options>[];
   readonly #rule: Rule<string, Options>;
   readonly #transforms: readonly GradientTransform[];
+  /** Updates that a trace has recorded so far, and that its runs will count. */
+  readonly #recorded = new WeakMap<Trace, Map<Entry, number>>();
   #step = 0;
 
   /** Prefer the named optimizers, or `optimizer(rule, …)`. */
@@ -92,8 +94,8 @@ export class Optimizer<Options extends object = object> {
   }
 
   /**
-   * One update down the gradient of `loss` (up it where `maximize`), in one Program with the loss itself. Parameters the
-   * loss does not depend on keep value, state and step count.
+   * One update down the gradient of `loss` (up it where `maximize`), in one Program with the loss itself. Parameters
+   * the loss does not depend on keep value, state and step count.
    *
    * @param loss A scalar.
    * @returns The loss, before the update.
@@ -119,11 +121,11 @@ export class Optimizer<Options extends object = object> {
   }
 
   /**
-   * One update with gradients computed elsewhere: a map, or a list in the order of `parameters`. A parameter whose gradient is
-   * null or missing keeps value, state and step count.
+   * One update with gradients computed elsewhere: a map, or a list in the order of `parameters`. A parameter whose
+   * gradient is null or missing keeps value, state and step count.
    *
-   * @throws ArgumentError for a list of another length or a parameter of another optimizer; ShapeError for a gradient of
-   * another shape than its parameter.
+   * @throws ArgumentError for a list of another length or a parameter of another optimizer; ShapeError for a gradient
+   * of another shape than its parameter.
    */
   update(gradients: Gradients): void {
     const entries = this.#entries();
@@ -165,19 +167,28 @@ export class Optimizer<Options extends object = object> {
     const prepared = applyTransforms(
       this.name,
       this.#transforms,
-      // Stored before a rule reads them, so that the updates of all parameters are kernels of one shape that the compiler
+      // Stored before a rule reads them, so that the updates of all parameters are kernels of one shape that the
+      // compiler
       // can join, rather than each an epilogue of its own gradient.
       entries.map((entry) => barrier(inDType(gradients.get(entry) as Tensor, arithmetic(entry.parameter)))),
       entries.map((entry) => entry.parameter),
     );
     const ready = new Map(entries.map((entry, i) => [entry, prepared[i] as Tensor]));
     const pairs: (readonly [Storage, Node])[] = [];
+    const trace = currentTrace();
+    const recorded = (trace && this.#recorded.get(trace)) ?? new Map<Entry, number>();
+    const countOf = (entry: Entry): number => entry.updates + (recorded.get(entry) ?? 0);
     for (const group of this.groups) {
-      for (const cohort of cohorts(group.entries.filter((entry) => ready.has(entry)))) {
+      const present = group.entries.filter((entry) => ready.has(entry));
+      for (const cohort of Map.groupBy(present, countOf).values()) {
         this.#updateCohort(group, cohort, ready, pairs);
       }
     }
     assignAll(pairs, [...also]);
+    if (trace) {
+      for (const entry of entries) recorded.set(entry, (recorded.get(entry) ?? 0) + 1);
+      this.#recorded.set(trace, recorded);
+    }
     onRun(() => {
       for (const entry of entries) entry.updates++;
       this.#step++;
@@ -229,16 +240,19 @@ export class Optimizer<Options extends object = object> {
     }
 
     const states = cohort.map((entry) => entry.state);
+    const ahead = cohort.map((entry) => entry.updates - first.updates);
     // `lr` may change at will; what else the trace has built in may not.
     guard(
       () =>
         group.options === options &&
         group.maximize === maximize &&
-        cohort.every((entry, i) => entry.updates === first.updates && entry.state === states[i]),
+        cohort.every((entry, i) => entry.updates - first.updates === ahead[i] && entry.state === states[i]),
     );
   }
 
-  /** The entry's state, made where it is missing: at its first update, or when an option that asks for more was changed. */
+  /**
+   * The entry's state, made where it is missing: at its first update, or when an option that asks for more was changed.
+   */
   #stateOf(entry: Entry, options: Readonly<Options>): Readonly<Record<string, Parameter>> {
     if (entry.state && entry.stateOptions === options) return entry.state;
     const state: Record<string, Parameter> = {};
@@ -268,8 +282,8 @@ export class Optimizer<Options extends object = object> {
   }
 
   /**
-   * Restores what `stateDict` gave: step counts, state, and as in PyTorch the options of each group; a schedule given here
-   * stays. All or nothing: everything is checked before anything changes.
+   * Restores what `stateDict` gave: step counts, state, and as in PyTorch the options of each group; a schedule given
+   * here stays. All or nothing: everything is checked before anything changes.
    *
    * @throws ArgumentError for another rule, groups or parameters that are not the same by name, or malformed values;
    * ShapeError and DTypeError for state that does not fit.
@@ -298,8 +312,8 @@ export class Optimizer<Options extends object = object> {
  * An optimizer that applies `rule`: what the named optimizers are made with.
  *
  * @param parameters Parameters, a record of them, or groups; those that are not trainable are passed over.
- * @throws ArgumentError on unknown options or options out of range, on names or parameters that come twice, or when nothing is
- * trainable; DTypeError on trainable parameters that are not of a float dtype.
+ * @throws ArgumentError on unknown options or options out of range, on names or parameters that come twice, or when
+ * nothing is trainable; DTypeError on trainable parameters that are not of a float dtype.
  */
 export function optimizer<State extends string, Options extends object>(
   rule: Rule<State, Options>,
@@ -314,17 +328,6 @@ function checkTransforms(rule: string, transforms: readonly GradientTransform[] 
     throw new ArgumentError(rule, "transforms must be a list of functions (gradients, parameters) => gradients");
   }
   return [...transforms];
-}
-
-/** Lists of entries with equal step counts. */
-function cohorts(entries: readonly Entry[]): Entry[][] {
-  const byCount = new Map<number, Entry[]>();
-  for (const entry of entries) {
-    const cohort = byCount.get(entry.updates);
-    if (cohort) cohort.push(entry);
-    else byCount.set(entry.updates, [entry]);
-  }
-  return [...byCount.values()];
 }
 
 const arithmetic = (x: Tensor): "float32" | "float64" => (computeDType(x.dtype) === "float64" ? "float64" : "float32");

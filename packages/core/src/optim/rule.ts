@@ -1,7 +1,7 @@
 /**
  * A rule: one optimization algorithm as a pure description. It names its state and says, in ordinary tensor operations,
- * what one update makes of a parameter, its gradient and its state. Everything else (groups, step counts, learning rates,
- * saving, applying in place) is the Optimizer's, once for all rules.
+ * what one update makes of a parameter, its gradient and its state. Everything else (groups, step counts, learning
+ * rates, saving, applying in place) is the Optimizer's, once for all rules.
  */
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -28,8 +28,8 @@ export interface UpdateContext<State extends string, Options extends object> {
   readonly lr: Tensor;
   /**
    * A scalar tensor computed on the host in float64 and bound afresh at every run: whatever changes from step to step,
-   * such as a bias correction. Never bake such a number in as a constant: it would compile anew at every step. `value` may depend on its
-   * argument and the options only; parameters updated together share the scalar by name.
+   * such as a bias correction. Never bake such a number in as a constant: it would compile anew at every step. `value`
+   * may depend on its argument and the options only; parameters updated together share the scalar by name.
    */
   scalar(name: string, value: (context: ScalarContext) => number): Tensor;
 }
@@ -50,7 +50,10 @@ export interface Rule<State extends string, Options extends object> {
   readonly defaults: Readonly<Options>;
   /** Throws ArgumentError on options outside their ranges. */
   check(options: Readonly<Options>): void;
-  /** State at a parameter's first update, by name; usually zeros like the parameter. Which names may depend on the options. */
+  /**
+   * State at a parameter's first update, by name; usually zeros like the parameter. Which names may depend on the
+   * options.
+   */
   initialState(parameter: Tensor, options: Readonly<Options>): Readonly<Partial<Record<State, Tensor>>>;
   update(context: UpdateContext<State, Options>): UpdateResult<State>;
 }

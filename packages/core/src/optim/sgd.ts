@@ -1,6 +1,6 @@
 /**
- * Stochastic gradient descent with momentum. Robbins & Monro 1951; Polyak 1964 (heavy ball); Nesterov 1983 in the form of
- * Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
+ * Stochastic gradient descent with momentum. Robbins & Monro 1951; Polyak 1964 (heavy ball); Nesterov 1983 in the form
+ * of Sutskever et al. 2013, "On the importance of initialization and momentum in deep learning".
  */
 import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";

@@ -17,8 +17,8 @@ export async function storeTensor(parameter: Parameter): Promise<StoredTensor & 
 }
 
 /**
- * Throws unless `stored` fits a tensor of `shape` and `dtype`: ShapeError, DTypeError, or ArgumentError for a list of the
- * wrong length. `name` says which tensor.
+ * Throws unless `stored` fits a tensor of `shape` and `dtype`: ShapeError, DTypeError, or ArgumentError for a list of
+ * the wrong length. `name` says which tensor.
  */
 export function checkStored(subject: string, name: string, stored: StoredTensor, shape: Shape, dtype: DType): void {
   if (!sameShape(stored.shape, shape)) {
@@ -38,7 +38,9 @@ export function hostArrayOf(stored: StoredTensor): HostArray {
   return host;
 }
 
-/** Overwrites the parameter in place with a checked value. Unevaluated tensors built from the old value become invalid. */
+/**
+ * Overwrites the parameter in place with a checked value. Unevaluated tensors built from the old value become invalid.
+ */
 export function restoreTensor(parameter: Parameter, stored: StoredTensor): void {
   const { storage } = parameter;
   storage.write(hostArrayOf(stored));

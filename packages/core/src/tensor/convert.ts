@@ -2,7 +2,7 @@
  * What operations take for tensors, and how dtypes and shapes are brought together: promotion as in PyTorch
  * (https://pytorch.org/docs/stable/tensor_attributes.html#type-promotion-doc) and broadcasting by explicit `expand` nodes.
  */
-import { type DType, dtypes, isFloat, promoteTypes, roundTo } from "../graph/dtype.ts";
+import { computeDType, type DType, dtypes, isFloat, promoteTypes, roundTo } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { makeNode, type Node } from "../graph/node.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../graph/shape.ts";
@@ -20,10 +20,10 @@ export const defaultDType: DType = "float32";
 
 export const wrap = (node: Node): Tensor => new Tensor(node);
 
+const scalar = (value: number, dtype: DType): Tensor => wrap(makeNode("constant", [], { value }, [], dtype));
+
 /** A scalar constant of shape []. The value is rounded to `dtype`. */
-export function constant(value: number | boolean, dtype: DType): Tensor {
-  return wrap(makeNode("constant", [], { value: roundTo(dtype, Number(value)) }, [], dtype));
-}
+export const constant = (value: number | boolean, dtype: DType): Tensor => scalar(roundTo(dtype, Number(value)), dtype);
 
 /**
  * `x` as a tensor. With `dtype`, cast to it. A bare number becomes a float32 constant and a boolean a bool constant; lists
@@ -31,7 +31,8 @@ export function constant(value: number | boolean, dtype: DType): Tensor {
  */
 export function asTensor(x: TensorLike, dtype?: DType): Tensor {
   if (x instanceof Tensor) return dtype === undefined ? x : castTo(x, dtype);
-  if (typeof x === "number") return constant(x, dtype ?? defaultDType);
+  // A bare number is as exact as the arithmetic, which for 16-bit floats is float32.
+  if (typeof x === "number") return scalar(roundTo(computeDType(dtype ?? defaultDType), x), dtype ?? defaultDType);
   if (typeof x === "boolean") return constant(x, dtype ?? "bool");
   if (Array.isArray(x) || isNumericArray(x)) return tensor(x, dtype === undefined ? {} : { dtype });
   throw new ArgumentError("tensor", `expected a tensor, number, boolean, list or typed array, got ${String(x)}`);
@@ -113,6 +114,9 @@ export function toFloat(x: TensorLike): Tensor {
   const t = asTensor(x);
   return isFloat(t.dtype) ? t : castTo(t, defaultDType);
 }
+
+/** `x` in the dtype its arithmetic is done in: 16-bit floats become float32, so that sums on the way are not rounded. */
+export const widen = (x: Tensor): Tensor => (isFloat(x.dtype) ? castTo(x, computeDType(x.dtype)) : x);
 
 /** Throws DTypeError unless all tensors have one dtype; PyTorch's contractions do not promote either. */
 export function checkSameDType(subject: string, ...tensors: readonly Tensor[]): DType {

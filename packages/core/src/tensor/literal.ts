@@ -122,6 +122,8 @@ export function tensor(values: Literal, { dtype, shape }: TensorOptions = {}): T
   const host = allocateHost(type, flat.length);
   if (flat instanceof dtypes[type].hostArray && type !== "bool" && !(type === "bfloat16" || type === "float16"))
     host.set(flat);
-  else for (let i = 0; i < flat.length; i++) encode(type, host, i, Number(flat[i]));
+  else
+    for (let i = 0; i < flat.length; i++)
+      encode(type, host, i, type === "bool" ? Number(flat[i] !== 0 && flat[i] !== false) : Number(flat[i]));
   return fromHost(host, target, type);
 }

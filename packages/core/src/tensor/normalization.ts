@@ -2,7 +2,7 @@
 import { isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../graph/shape.ts";
-import { asTensor, reshapeTo, type TensorLike } from "./convert.ts";
+import { asTensor, castTo, reshapeTo, type TensorLike, widen } from "./convert.ts";
 import { add, div, mul, rsqrt, square, stopGradient, sub } from "./elementwise.ts";
 import { reduceNode } from "./reduce.ts";
 import type { Tensor } from "./tensor.ts";
@@ -82,15 +82,18 @@ export interface LayerNormOptions {
 export function layerNorm(x: TensorLike, { normalizedShape, weight, bias, eps = 1e-5 }: LayerNormOptions): Tensor {
   const t = floats("layerNorm", x);
   const { axes, shape } = trailingAxes("layerNorm", t, normalizedShape);
-  const { centered, variance } = moments(t, axes);
-  return affine("layerNorm", mul(centered, rsqrt(add(variance, eps))), weight, bias, shape, shape);
+  const { centered, variance } = moments(widen(t), axes);
+  const normalized = mul(centered, rsqrt(add(variance, eps)));
+  return castTo(affine("layerNorm", normalized, weight, bias, shape, shape), t.dtype);
 }
 
 /** x / √(mean(x²) + eps) over the trailing axes, times weight (https://arxiv.org/abs/1910.07467). */
 export function rmsNorm(x: TensorLike, { normalizedShape, weight, eps = 1e-6 }: RMSNormOptions): Tensor {
   const t = floats("rmsNorm", x);
   const { axes, shape } = trailingAxes("rmsNorm", t, normalizedShape);
-  return affine("rmsNorm", mul(t, rsqrt(add(meanOver(square(t), axes), eps))), weight, undefined, shape, shape);
+  const wide = widen(t);
+  const normalized = mul(wide, rsqrt(add(meanOver(square(wide), axes), eps)));
+  return castTo(affine("rmsNorm", normalized, weight, undefined, shape, shape), t.dtype);
 }
 
 /** [c] as it goes with [n, c, …]. */
@@ -115,10 +118,10 @@ export function groupNorm(x: TensorLike, { numGroups, weight, bias, eps = 1e-5 }
   if (!Number.isInteger(numGroups) || numGroups < 1 || c % numGroups !== 0) {
     throw new ArgumentError("groupNorm", `numGroups ${numGroups} does not divide ${c} channels`);
   }
-  const grouped = reshapeTo(t, [n, numGroups, (c / numGroups) * sizeOf(t.shape.slice(2))]);
+  const grouped = reshapeTo(widen(t), [n, numGroups, (c / numGroups) * sizeOf(t.shape.slice(2))]);
   const { centered, variance } = moments(grouped, [2]);
   const normalized = reshapeTo(mul(centered, rsqrt(add(variance, eps))), t.shape);
-  return affine("groupNorm", normalized, weight, bias, [c], perChannel(t));
+  return castTo(affine("groupNorm", normalized, weight, bias, [c], perChannel(t)), t.dtype);
 }
 
 export interface BatchNormOptions {
@@ -170,8 +173,9 @@ export function batchNorm(
       throw new ArgumentError(subject, "expected runningMean and runningVar when not training");
     }
     const scale = rsqrt(add(reshapeTo(var0, shape), eps));
-    const normalized = mul(sub(t, reshapeTo(mean0, shape)), scale);
-    return { output: affine(subject, normalized, weight, bias, [c], shape), runningMean: mean0, runningVar: var0 };
+    const normalized = mul(sub(widen(t), reshapeTo(mean0, shape)), scale);
+    const output = castTo(affine(subject, normalized, weight, bias, [c], shape), t.dtype);
+    return { output, runningMean: mean0, runningVar: var0 };
   }
   const count = t.size / c;
   if (count <= 1)
@@ -180,11 +184,11 @@ export function batchNorm(
       `expected more than one value per channel when training, got ${formatShape(t.shape)}`,
     );
   const axes = t.shape.map((_, i) => i).filter((i) => i !== 1);
-  const { mean, centered, variance } = moments(t, axes);
+  const { mean, centered, variance } = moments(widen(t), axes);
   const mix = (old: Tensor | undefined, now: Tensor, factor: number): Tensor | undefined =>
-    old && add(mul(old, 1 - momentum), mul(reshapeTo(stopGradient(now), [c]), momentum * factor));
+    old && castTo(add(mul(old, 1 - momentum), mul(reshapeTo(stopGradient(now), [c]), momentum * factor)), old.dtype);
   return {
-    output: affine(subject, mul(centered, rsqrt(add(variance, eps))), weight, bias, [c], shape),
+    output: castTo(affine(subject, mul(centered, rsqrt(add(variance, eps))), weight, bias, [c], shape), t.dtype),
     runningMean: mix(mean0, mean, 1),
     runningVar: mix(var0, variance, count / (count - 1)),
   };

@@ -94,7 +94,7 @@ export async function print(x: Tensor, options: FormatOptions = {}): Promise<voi
 
 /**
  * One look at x for debuggers and `console.log`: elements if they lie in memory already and can be read at once, else what
- * would compute them. Never runs anything.
+ * would compute them. Runs nothing, unless a parameter has yet to be given its initial value.
  */
 export function inspect(x: Tensor): string {
   const { node } = x;

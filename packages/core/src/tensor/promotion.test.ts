@@ -16,13 +16,13 @@ import {
   floorDivide,
   fmod,
   full,
-  maximum,
   mean,
   mul,
   pow,
   prod,
   remainder,
   round,
+  softmax,
   sub,
   sum,
   type Tensor,
@@ -165,6 +165,13 @@ describe("conversion", () => {
     expect(values(cast(x, "int32"))).toEqual([1, -1, 2147483647, 0]);
     expect(values(cast(x, "bool"))).toEqual([1, 1, 1, 1]);
     expect(values(cast(3e9, "int32"))).toEqual([2147483647]);
+  });
+  it("keeps bare numbers exact beside 16-bit floats, and sums in float32", () => {
+    const x = tensor([1, 1, 1], { dtype: "bfloat16" });
+    expect(values(mul(x, 0.1))[0]).toBe(Math.fround(0.1));
+    expect(values(full([1], 0.1, { dtype: "bfloat16" }))[0]).toBe(0.10009765625);
+    expect(mean(x).dtype).toBe("bfloat16");
+    expect(values(softmax(x))[0]).toBe(0.333984375);
   });
   it("draws probabilities in the probability's dtype", () => {
     expect(bernoulli(tensor([0, 1], { dtype: "float64" })).dtype).toBe("float64");

@@ -6,7 +6,17 @@ import { type DType, isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { makeNode, type ReduceOp } from "../graph/node.ts";
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf } from "../graph/shape.ts";
-import { type Axis, asTensor, castTo, defaultDType, reshapeTo, type TensorLike, wrap } from "./convert.ts";
+import {
+  type Axis,
+  asTensor,
+  castTo,
+  defaultDType,
+  reshapeTo,
+  type TensorLike,
+  toFloat,
+  widen,
+  wrap,
+} from "./convert.ts";
 import {
   abs,
   add,
@@ -74,7 +84,8 @@ export function mean(x: TensorLike, { axis, keepDim }: ReduceOptions = {}): Tens
   const t = asTensor(x);
   const float = isFloat(t.dtype) ? t : castTo(t, defaultDType);
   const axes = reductionAxes("mean", axis, t.rank);
-  return finish(div(reduceNode("sum", float, axes), countOf(t.shape, axes)), t.shape, axes, keepDim);
+  const result = div(reduceNode("sum", widen(float), axes), countOf(t.shape, axes));
+  return finish(castTo(result, float.dtype), t.shape, axes, keepDim);
 }
 
 /** Product; an empty product is 1. The gradient is exact where elements are zero. */
@@ -143,9 +154,9 @@ export interface VarianceOptions extends ReduceOptions {
   correction?: number | undefined;
 }
 
-function varianceOf(subject: string, x: TensorLike, axes: readonly number[], correction: number): Tensor {
-  const t = asTensor(x);
-  if (!isFloat(t.dtype)) throw new DTypeError(subject, `takes floats, got ${t.dtype}`);
+function varianceOf(subject: string, x: Tensor, axes: readonly number[], correction: number): Tensor {
+  if (!isFloat(x.dtype)) throw new DTypeError(subject, `takes floats, got ${x.dtype}`);
+  const t = widen(x);
   const count = countOf(t.shape, axes);
   const center = reshapeTo(div(reduceNode("sum", t, axes), count), withOnes(t.shape, axes));
   return div(reduceNode("sum", square(sub(t, center)), axes), Math.max(0, count - correction));
@@ -155,7 +166,7 @@ function varianceOf(subject: string, x: TensorLike, axes: readonly number[], cor
 export function variance(x: TensorLike, { axis, keepDim, correction = 1 }: VarianceOptions = {}): Tensor {
   const t = asTensor(x);
   const axes = reductionAxes("variance", axis, t.rank);
-  return finish(varianceOf("variance", t, axes, correction), t.shape, axes, keepDim);
+  return finish(castTo(varianceOf("variance", t, axes, correction), t.dtype), t.shape, axes, keepDim);
 }
 
 /** √x with derivative 0 where x is 0, instead of Infinity. */
@@ -168,20 +179,21 @@ export function safeSqrt(x: Tensor): Tensor {
 export function std(x: TensorLike, { axis, keepDim, correction = 1 }: VarianceOptions = {}): Tensor {
   const t = asTensor(x);
   const axes = reductionAxes("std", axis, t.rank);
-  return finish(safeSqrt(varianceOf("std", t, axes, correction)), t.shape, axes, keepDim);
+  return finish(castTo(safeSqrt(varianceOf("std", t, axes, correction)), t.dtype), t.shape, axes, keepDim);
 }
 
 /** ln Σ eˣ, shifted by the maximum so that nothing overflows; -Infinity over nothing. */
 export function logSumExp(x: TensorLike, { axis, keepDim }: ReduceOptions = {}): Tensor {
-  const t = asTensor(x);
-  const float = isFloat(t.dtype) ? t : castTo(t, defaultDType);
+  const t = toFloat(x);
+  const float = widen(t);
   const axes = reductionAxes("logSumExp", axis, t.rank);
-  if (countOf(t.shape, axes) === 0) return finish(log(reduceNode("sum", exp(float), axes)), t.shape, axes, keepDim);
+  const done = (result: Tensor): Tensor => finish(castTo(result, t.dtype), t.shape, axes, keepDim);
+  if (countOf(t.shape, axes) === 0) return done(log(reduceNode("sum", exp(float), axes)));
   const top = reshapeTo(reduceNode("max", stopGradient(float), axes), withOnes(t.shape, axes));
   // An infinite maximum would give Infinity - Infinity.
   const shift = where(notEqual(abs(top), Number.POSITIVE_INFINITY), top, 0);
   const total = log(reduceNode("sum", exp(sub(float, shift)), axes));
-  return finish(add(total, reshapeTo(shift, total.shape)), t.shape, axes, keepDim);
+  return done(add(total, reshapeTo(shift, total.shape)));
 }
 
 export interface NormOptions extends ReduceOptions {
@@ -194,14 +206,16 @@ export interface NormOptions extends ReduceOptions {
  * the largest or smallest magnitude (ShapeError over nothing).
  */
 export function norm(x: TensorLike, { p = 2, axis, keepDim }: NormOptions = {}): Tensor {
-  const t = asTensor(x);
-  if (!isFloat(t.dtype)) throw new DTypeError("norm", `takes floats, got ${t.dtype}`);
+  const given = asTensor(x);
+  if (!isFloat(given.dtype)) throw new DTypeError("norm", `takes floats, got ${given.dtype}`);
+  const t = widen(given);
   if (typeof p !== "number" || Number.isNaN(p))
     throw new ArgumentError("norm", `expected a number p, got ${String(p)}`);
   const axes = reductionAxes("norm", axis, t.rank);
+  const done = (result: Tensor): Tensor => finish(castTo(result, given.dtype), t.shape, axes, keepDim);
   if (Math.abs(p) === Number.POSITIVE_INFINITY) {
     checkNonEmpty("norm", t.shape, axes);
-    return finish(reduceNode(p > 0 ? "max" : "min", abs(t), axes), t.shape, axes, keepDim);
+    return done(reduceNode(p > 0 ? "max" : "min", abs(t), axes));
   }
   const nonzero = (): Tensor => notEqual(t, 0);
   let result: Tensor;
@@ -215,7 +229,7 @@ export function norm(x: TensorLike, { p = 2, axis, keepDim }: NormOptions = {}):
     const regular = notEqual(total, 0);
     result = where(regular, pow(where(regular, total, 1), 1 / p), p < 0 ? Number.POSITIVE_INFINITY : 0);
   }
-  return finish(result, t.shape, axes, keepDim);
+  return done(result);
 }
 
 /** Running sum along one axis; bools are counted as int32. */
