@@ -82,7 +82,7 @@ const program: Program = {
 
 test("printProgram in full", () => {
   expect(printProgram(program)).toBe(`program: 2 kernels (1 matmul, 1 loop), 1 uniform, arena 2.0 KiB
-moves 140 B: reads 104 B, writes 36 B
+moves 140 B: reads 104 B, writes 36 B; at least 84 B whatever the kernels (inputs and parameters read once, results written once)
 uniform u0: float32 scale
 b0: input float32[6] x
 b1: parameter float32[12] weight
@@ -116,7 +116,7 @@ kernel 1: loop "pick and sum", outer [2] inner [3]; reads 32 B, writes 4 B
 
 test("printProgram in brief", () => {
   expect(printProgram(program, { brief: true })).toBe(`program: 2 kernels (1 matmul, 1 loop), 1 uniform, arena 2.0 KiB
-moves 140 B: reads 104 B, writes 36 B
+moves 140 B: reads 104 B, writes 36 B; at least 84 B whatever the kernels (inputs and parameters read once, results written once)
 kernel 0: matmul "linear + relu", m 2 n 4 k 3; reads 72 B, writes 32 B
 kernel 1: loop "pick and sum", outer [2] inner [3]; reads 32 B, writes 4 B
 `);
@@ -129,6 +129,7 @@ test("programStatistics", () => {
     bytesRead: 104,
     bytesWritten: 36,
     arenaBytes: 2048,
+    leastBytes: 24 + 48 + 8 + 4,
   });
 });
 

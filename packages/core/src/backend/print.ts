@@ -14,6 +14,11 @@ export interface ProgramStatistics extends KernelStatistics {
   readonly kernels: number;
   readonly byKind: Readonly<Partial<Record<KernelKind, number>>>;
   readonly arenaBytes: number;
+  /**
+   * What any Program for this work must move: each input and parameter that is read, once; each output and parameter
+   * that is written, once; nothing in between.
+   */
+  readonly leastBytes: number;
 }
 
 function bytesTouched(program: Program, accesses: readonly Access[]): number {
@@ -59,7 +64,20 @@ export function programStatistics(program: Program): ProgramStatistics {
     bytesRead += statistics.bytesRead;
     bytesWritten += statistics.bytesWritten;
   }
-  return { kernels: program.kernels.length, byKind, bytesRead, bytesWritten, arenaBytes: program.arenaBytes };
+  const { arenaBytes, kernels } = program;
+  return { kernels: kernels.length, byKind, bytesRead, bytesWritten, arenaBytes, leastBytes: leastBytes(program) };
+}
+
+function leastBytes(program: Program): number {
+  const bound = program.kernels
+    .flatMap((kernel) => accessesOf(kernel))
+    .filter(({ buffer }) => program.buffers[buffer]?.kind !== "temporary");
+  const of = (kind: Access["kind"]): number =>
+    bytesTouched(
+      program,
+      bound.filter((access) => access.kind === kind),
+    );
+  return of("read") + of("write");
 }
 
 export interface PrintOptions {
@@ -80,13 +98,14 @@ export function formatBytes(bytes: number): string {
  * its label, iteration space, bytes read and written, and its body in SSA form.
  */
 export function printProgram(program: Program, { brief = false }: PrintOptions = {}): string {
-  const { bytesRead, bytesWritten, byKind } = programStatistics(program);
+  const { bytesRead, bytesWritten, byKind, leastBytes } = programStatistics(program);
   const count = (n: number, what: string) => `${n} ${what}${n === 1 ? "" : "s"}`;
   const kinds = Object.entries(byKind).map(([kind, n]) => `${n} ${kind}`);
   const lines = [
     `program: ${count(program.kernels.length, "kernel")}${kinds.length > 0 ? ` (${kinds.join(", ")})` : ""}, ` +
       `${count(program.uniforms.length, "uniform")}, arena ${formatBytes(program.arenaBytes)}`,
-    `moves ${formatBytes(bytesRead + bytesWritten)}: reads ${formatBytes(bytesRead)}, writes ${formatBytes(bytesWritten)}`,
+    `moves ${formatBytes(bytesRead + bytesWritten)}: reads ${formatBytes(bytesRead)}, writes ${formatBytes(bytesWritten)}; ` +
+      `at least ${formatBytes(leastBytes)} whatever the kernels (inputs and parameters read once, results written once)`,
   ];
   if (!brief) {
     program.uniforms.forEach(({ name, dtype }, index) => {

@@ -52,6 +52,8 @@ export class Frame {
         } else {
           this.outer.push(variable);
         }
+        // Always 0: in a coordinate it would make two names of one place.
+        if (size === 1) continue;
         coordinate = this.table.sum([
           { coordinate, scale: 1 },
           { coordinate: { offset: 0, terms: [{ variable, coefficient: 1 }] }, scale: 1 },

@@ -135,6 +135,8 @@ class Fuser {
 
   /** A loop kernel read by one other alone, over the same space, moves into it. */
   #joinOnlyReader(group: Group): void {
+    // It may have become part of another by now.
+    if (!this.#groups.includes(group)) return;
     if (group.kind !== "loop" || group.members.some((m) => m.op === "barrier" || this.#isolated.has(m))) return;
     const readers = new Set(group.members.flatMap((m) => [...(this.#readers.get(m) ?? [])]));
     readers.delete(group);
