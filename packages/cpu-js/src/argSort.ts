@@ -1,10 +1,20 @@
 /** The stable order of one row of numbers, by merging runs from the bottom up. */
 
+/** Whether `a` comes strictly before `b`. */
+const before = (a: number, b: number, descending: boolean): boolean =>
+  descending ? a > b || (Number.isNaN(a) && !Number.isNaN(b)) : a < b || (Number.isNaN(b) && !Number.isNaN(a));
+
 /**
  * Writes to `order[0 … n)` the positions of `keys[0 … n)` in ascending (or descending) order. NaN counts as the
  * largest, ±0 as equal; equals keep their order. `spare` holds at least n elements and is overwritten.
  */
-export function argSortRow(keys: Float64Array, n: number, descending: boolean, order: Int32Array, spare: Int32Array): void {
+export function argSortRow(
+  keys: Float64Array,
+  n: number,
+  descending: boolean,
+  order: Int32Array,
+  spare: Int32Array,
+): void {
   for (let i = 0; i < n; i++) order[i] = i;
   let from = order;
   let to = spare;
@@ -19,7 +29,7 @@ export function argSortRow(keys: Float64Array, n: number, descending: boolean, o
         if (!takeRight && right < end) {
           const l = keys[from[left] as number] as number;
           const r = keys[from[right] as number] as number;
-          takeRight = descending ? r > l || (r !== r && l === l) : r < l || (l !== l && r === r);
+          takeRight = before(r, l, descending);
         }
         to[k] = takeRight ? (from[right++] as number) : (from[left++] as number);
       }

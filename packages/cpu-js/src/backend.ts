@@ -97,7 +97,8 @@ export class CpuBackend implements Backend {
   }
 
   run(executable: Executable, buffers: readonly BufferHandle[], uniforms: readonly number[]): void {
-    if (!(executable instanceof CpuExecutable)) throw new BackendError("cpu-js", "run: the executable is another backend's");
+    if (!(executable instanceof CpuExecutable))
+      throw new BackendError("cpu-js", "run: the executable is another backend's");
     for (let i = 0; i < buffers.length; i++) {
       if ((buffers[i] as CpuBuffer).data === undefined) throw new BackendError("cpu-js", `run: buffer ${i} was freed`);
     }

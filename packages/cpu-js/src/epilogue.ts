@@ -9,12 +9,19 @@ export function epilogueEmitter(kernel: ContractionKernel, program: Program): Ep
   const { body, buffers } = kernel.epilogue;
   const sizes = epilogueSizes(kernel);
   const live = liveValues([body]);
-  const written = new Set(body.flatMap((instruction) => (instruction.op === "store" ? [buffers[instruction.slot]] : [])));
+  const written = new Set(
+    body.flatMap((instruction) => (instruction.op === "store" ? [buffers[instruction.slot]] : [])),
+  );
   return ({ variables, accumulator, slots: texts, suffix = "" }) => {
     const names = new Names(`e${suffix}`);
     const scopes = [new Scope(names)];
     for (const _ of variables) scopes.push((scopes.at(-1) as Scope).child());
-    const all: Variable[] = variables.map((text, index) => ({ text, add: 0, depth: index + 1, size: sizes[index] as number }));
+    const all: Variable[] = variables.map((text, index) => ({
+      text,
+      add: 0,
+      depth: index + 1,
+      size: sizes[index] as number,
+    }));
     const place = new Place(scopes, all, new Map(), names, kernel.label);
     const slots: Slot[] = buffers.map((buffer, slot) => ({
       text: texts[slot] as string,

@@ -100,7 +100,11 @@ export class CpuExecutable implements Executable {
     const temporaries = this.program.buffers.map(({ kind, dtype, size, offset }) =>
       kind === "temporary" ? memory.temporary(dtype, offset as number, size) : undefined,
     );
-    this.#driver = this.#makeDriver(this.#functions, temporaries, scratch.map((specs) => memory.scratch(specs)));
+    this.#driver = this.#makeDriver(
+      this.#functions,
+      temporaries,
+      scratch.map((specs) => memory.scratch(specs)),
+    );
     this.#version = memory.version;
     return this.#driver;
   }

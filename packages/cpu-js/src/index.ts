@@ -12,7 +12,9 @@ function warnOnce(): void {
   if (warned) return;
   warned = true;
   const { console } = globalThis as { readonly console?: { warn(message: string): void } };
-  console?.warn("cpu-js: a content-security policy forbids generated code (unsafe-eval); programs are interpreted, slowly");
+  console?.warn(
+    "cpu-js: a content-security policy forbids generated code (unsafe-eval); programs are interpreted, slowly",
+  );
 }
 
 /**

@@ -1,5 +1,12 @@
 /** scatterAdd, cumSum and argSort as JavaScript functions. */
-import { contiguousStrides, computeDType, type DType, type IndexedKernel, type Operand, type Program } from "@thalweg/core/backend";
+import {
+  computeDType,
+  contiguousStrides,
+  type DType,
+  type IndexedKernel,
+  type Operand,
+  type Program,
+} from "@thalweg/core/backend";
 import type { KernelSource } from "./kernelSource.ts";
 import { loadSource, storedSource, wrap } from "./scalarSource.ts";
 
@@ -43,7 +50,10 @@ ${"}".repeat(shape.length)}
 }
 
 /** The loops over every line of [outer, size, inner]: `base` is a line's first element, elements are `inner` apart. */
-const overLines = (kernel: Of<"cumSum" | "argSort">, body: string): string => `for (let o = 0; o < ${kernel.outer}; o++) {
+const overLines = (
+  kernel: Of<"cumSum" | "argSort">,
+  body: string,
+): string => `for (let o = 0; o < ${kernel.outer}; o++) {
 for (let i = 0; i < ${kernel.inner}; i++) {
 const base = o * ${kernel.size * kernel.inner} + i;
 ${body}

@@ -60,7 +60,8 @@ export function liveValues(
   for (const body of [...bodies].reverse()) {
     for (const instruction of [...body].reverse()) {
       if (instruction.op === "store") live.add(instruction.id);
-      if (live.has(instruction.id) && !known.has(instruction.id)) for (const value of operandsOf(instruction)) live.add(value);
+      if (live.has(instruction.id) && !known.has(instruction.id))
+        for (const value of operandsOf(instruction)) live.add(value);
     }
   }
   return live;
@@ -75,7 +76,8 @@ function emitLoad(instruction: Load, slots: readonly Slot[], place: Place): Loca
   if (guard.constant === false) return { ...constantTerm(dtype, 0), depth: 0 };
   const guarded = guard.constant !== true;
   const at = place.affine(instruction.at, guarded ? "inUse" : "atOnce");
-  const table = slot.dtype === "bfloat16" || slot.dtype === "float16" ? place.scope(0).define(`$${slot.dtype}Table()`) : "";
+  const table =
+    slot.dtype === "bfloat16" || slot.dtype === "float16" ? place.scope(0).define(`$${slot.dtype}Table()`) : "";
   const element = loadSource(slot.dtype, slot.text, at.text, table);
   const text = !guarded ? element : dtype === "bool" ? `${guard.text} && ${element}` : `${guard.text} ? ${element} : 0`;
   const depth = slot.written ? place.depth : Math.max(at.depth, guard.depth);
@@ -103,10 +105,14 @@ export function emitInstruction(
     return pure(unarySource(op, arg), arg.depth, givesWholeNumber(op) || (keepsExactness(op) && arg.exact));
   }
   if (isBinary(op)) {
-    const [a, b] = (instruction as { args: readonly [Value, Value] }).args.map((arg) => place.value(arg)) as [Located, Located];
+    const [a, b] = (instruction as { args: readonly [Value, Value] }).args.map((arg) => place.value(arg)) as [
+      Located,
+      Located,
+    ];
     if (op === "div" && a.dtype === "float32" && b.depth < a.depth) {
       // One division outside the loop. A double's rounding error more is far below float32's precision.
-      const inverse = b.constant === undefined ? place.scope(b.depth).define(`1 / ${b.text}`, "v") : literal(1 / b.constant);
+      const inverse =
+        b.constant === undefined ? place.scope(b.depth).define(`1 / ${b.text}`, "v") : literal(1 / b.constant);
       return pure(`${a.text} * ${inverse}`, a.depth, false);
     }
     return pure(binarySource(op, a, b), Math.max(a.depth, b.depth), keepsExactness(op) && a.exact && b.exact);
@@ -117,7 +123,15 @@ export function emitInstruction(
     case "uniform": {
       const element = `uniforms[${instruction.uniform}]`;
       if (instruction.dtype === "bool") return pure(`${element} !== 0`, 0, true);
-      return pure(instruction.dtype === "int32" ? `${element} | 0` : instruction.dtype === "uint32" ? `${element} >>> 0` : element, 0, false);
+      return pure(
+        instruction.dtype === "int32"
+          ? `${element} | 0`
+          : instruction.dtype === "uint32"
+            ? `${element} >>> 0`
+            : element,
+        0,
+        false,
+      );
     }
     case "index": {
       const at = place.affine(instruction.affine, "atOnce");
@@ -144,11 +158,20 @@ export function emitInstruction(
     }
     case "philox": {
       const args = instruction.args.map((arg) => place.value(arg));
-      return pure(`$philox(${args.map((arg) => arg.text).join(", ")})`, Math.max(...args.map((arg) => arg.depth)), true);
+      return pure(
+        `$philox(${args.map((arg) => arg.text).join(", ")})`,
+        Math.max(...args.map((arg) => arg.depth)),
+        true,
+      );
     }
     case "accumulator": {
       const { dtype } = instruction;
-      return { text: place.innermost.compute(accumulator as string, "v"), dtype, exact: dtype !== "float32", depth: place.depth };
+      return {
+        text: place.innermost.compute(accumulator as string, "v"),
+        dtype,
+        exact: dtype !== "float32",
+        depth: place.depth,
+      };
     }
     case "store": {
       const slot = slots[instruction.slot] as Slot;

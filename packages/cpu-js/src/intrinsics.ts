@@ -3,6 +3,7 @@
  * core's (backend/scalar.ts); those with the same name there are the same functions.
  */
 import {
+  applyBinary,
   erf,
   fromBFloat16Bits,
   fromFloat16Bits,
@@ -12,13 +13,12 @@ import {
   roundHalfEven,
   sigmoid,
   softplus,
-  applyBinary,
   toBFloat16Bits,
   toFloat16Bits,
   unary,
 } from "@thalweg/core/backend";
-import { mulHighUint32, philox } from "./philox.ts";
 import { argSortRow } from "./argSort.ts";
+import { mulHighUint32, philox } from "./philox.ts";
 
 function decodeTable(decode: (bits: number) => number): () => Float32Array {
   let table: Float32Array | undefined;
@@ -48,8 +48,7 @@ export const intrinsics = {
   $powUint32: (a: number, b: number): number => applyBinary("pow", "uint32", a, b),
   $mulHighUint32: mulHighUint32,
   /** Signed from unsigned: each negative factor subtracts the other from the high word. */
-  $mulHighInt32: (a: number, b: number): number =>
-    (mulHighUint32(a, b) - (a < 0 ? b : 0) - (b < 0 ? a : 0)) | 0,
+  $mulHighInt32: (a: number, b: number): number => (mulHighUint32(a, b) - (a < 0 ? b : 0) - (b < 0 ? a : 0)) | 0,
   $toInt32: (x: number): number => (x >= 2147483647 ? 2147483647 : x <= -2147483648 ? -2147483648 : x | 0),
   $toUint32: (x: number): number => (x >= 4294967295 ? 4294967295 : x > 0 ? x >>> 0 : 0),
   $toBFloat16: toBFloat16Bits,

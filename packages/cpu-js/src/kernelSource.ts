@@ -51,4 +51,8 @@ export interface EpilogueSource {
 
 export type EpilogueEmitter = (request: EpilogueRequest) => EpilogueSource;
 
-export type CompileContraction = (kernel: ContractionKernel, program: Program, emitBody: EpilogueEmitter) => KernelSource;
+export type CompileContraction = (
+  kernel: ContractionKernel,
+  program: Program,
+  emitBody: EpilogueEmitter,
+) => KernelSource;

@@ -30,7 +30,8 @@ export class PhasedLoop {
     const minusBase = base === "" ? "" : ` - ${base}`;
     const clamp = (text: string) => outside.define(`Math.min(Math.max(${text}, 0), ${this.#size}) | 0`, "l");
     const steps = Math.abs(stride);
-    const by = (text: string, round: "ceil" | "floor") => (steps === 1 ? `${text}` : `Math.${round}((${text}) / ${steps})`);
+    const by = (text: string, round: "ceil" | "floor") =>
+      steps === 1 ? `${text}` : `Math.${round}((${text}) / ${steps})`;
     // First position at or past each end; a negative stride meets the upper end first.
     const range: Range =
       stride > 0

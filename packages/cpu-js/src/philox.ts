@@ -1,11 +1,8 @@
 /** Philox 4x32-10 (Salmon et al., SC 2011), word by word: the last block is kept, so a run of words costs a quarter each. */
 
+/** The last block: its four words, then (as int32) the counter, the key and the stream it was made from. */
 const block = new Uint32Array(4);
-let counter = -1;
-let key0 = 0;
-let key1 = 0;
-let stream0 = 0;
-let stream1 = 0;
+const origin = new Int32Array(5).fill(-1);
 
 /** High word of the unsigned product, by 16-bit halves: no partial sum exceeds 32 bits. */
 export function mulHighUint32(a: number, b: number): number {
@@ -18,18 +15,18 @@ export function mulHighUint32(a: number, b: number): number {
   return (Math.imul(ah, bh) + (t >>> 16) + (w >>> 16)) >>> 0;
 }
 
-function fill(index: number, k0: number, k1: number, s0: number, s1: number): void {
-  counter = index;
-  key0 = k0;
-  key1 = k1;
-  stream0 = s0;
-  stream1 = s1;
-  let c0 = index | 0;
+function fill(position: number, k0: number, k1: number, s0: number, s1: number): void {
+  origin[0] = position;
+  origin[1] = k0;
+  origin[2] = k1;
+  origin[3] = s0;
+  origin[4] = s1;
+  let c0 = position;
   let c1 = 0;
-  let c2 = s0 | 0;
-  let c3 = s1 | 0;
-  let a = k0 | 0;
-  let b = k1 | 0;
+  let c2 = s0;
+  let c3 = s1;
+  let a = k0;
+  let b = k1;
   for (let round = 0; round < 10; round++) {
     const high0 = mulHighUint32(0xd2511f53, c0);
     const high1 = mulHighUint32(0xcd9e8d57, c2);
@@ -50,7 +47,13 @@ function fill(index: number, k0: number, k1: number, s0: number, s1: number): vo
 
 /** Word `index` (non-negative) of a stream: lane index mod 4 of the block with counter (index div 4, 0, stream0, stream1). */
 export function philox(index: number, k0: number, k1: number, s0: number, s1: number): number {
-  const position = index >>> 2;
-  if (position !== counter || k0 !== key0 || k1 !== key1 || s0 !== stream0 || s1 !== stream1) fill(position, k0, k1, s0, s1);
+  const position = index >> 2;
+  const a = k0 | 0;
+  const b = k1 | 0;
+  const c = s0 | 0;
+  const d = s1 | 0;
+  if (position !== origin[0] || a !== origin[1] || b !== origin[2] || c !== origin[3] || d !== origin[4]) {
+    fill(position, a, b, c, d);
+  }
   return block[index & 3] as number;
 }

@@ -1,7 +1,7 @@
 /** Where a statement of a loop nest stands: addresses and conditions of an iteration, computed as far out as they can be. */
 import type { Affine, Condition, Value } from "@thalweg/core/backend";
-import { literal, type Term } from "./scalarSource.ts";
 import type { PhasedLoop } from "./phases.ts";
+import { literal, type Term } from "./scalarSource.ts";
 import type { Names, Scope } from "./scope.ts";
 
 /** A loop variable in this copy of the body: `text + add`. */
@@ -139,7 +139,13 @@ export class Place {
     return { text: parts.join(" && "), depth };
   }
 
-  #condition(affine: Affine, lo: number, hi: number, aboveLow: boolean, belowHigh: boolean): { text: string; depth: number } {
+  #condition(
+    affine: Affine,
+    lo: number,
+    hi: number,
+    aboveLow: boolean,
+    belowHigh: boolean,
+  ): { text: string; depth: number } {
     const dynamic = affine.dynamic !== undefined && affine.dynamic.length > 0;
     const loop = this.phased;
     if (loop !== undefined && !dynamic) {

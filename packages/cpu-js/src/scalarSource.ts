@@ -1,5 +1,5 @@
 /** JavaScript text of each scalar operation, with the meaning that core's backend/scalar.ts defines. */
-import { type BinaryOp, type ComputeDType, type DType, comparisonOps, type UnaryOp } from "@thalweg/core/backend";
+import { type BinaryOp, type ComputeDType, comparisonOps, type DType, type UnaryOp } from "@thalweg/core/backend";
 
 /** A value in generated code: bools are JavaScript booleans, everything else numbers. */
 export interface Term {
@@ -29,7 +29,11 @@ export const constantTerm = (dtype: ComputeDType, value: number): Term => ({
 
 /** A term as a number: bools as 0 and 1. */
 export const asNumber = (term: Term): string =>
-  term.dtype === "bool" ? (term.constant !== undefined ? literal(term.constant ? 1 : 0) : `(${term.text} ? 1 : 0)`) : term.text;
+  term.dtype === "bool"
+    ? term.constant !== undefined
+      ? literal(term.constant ? 1 : 0)
+      : `(${term.text} ? 1 : 0)`
+    : term.text;
 
 /** A float32 as the number a comparison sees. */
 export const rounded = (term: Term): string =>

@@ -129,7 +129,7 @@ export function roundTo(dtype: DType, value: number): number {
     case "uint32":
       return value >>> 0;
     case "bool":
-      return value ? 1 : 0;
+      return value !== 0 ? 1 : 0;
     case "bfloat16":
       return fromBFloat16Bits(toBFloat16Bits(value));
     case "float16":
@@ -151,6 +151,6 @@ export function decode(dtype: DType, array: HostArray, index: number): number {
 export function encode(dtype: DType, array: HostArray, index: number, value: number): void {
   if (dtype === "bfloat16") array[index] = toBFloat16Bits(value);
   else if (dtype === "float16") array[index] = toFloat16Bits(value);
-  else if (dtype === "bool") array[index] = value ? 1 : 0;
+  else if (dtype === "bool") array[index] = value !== 0 ? 1 : 0;
   else array[index] = value;
 }

@@ -1,6 +1,13 @@
 /** Loop kernels as JavaScript functions. */
-import { type BufferSpec, bytesPerElement, type DType, type LoopKernel, type Program, type Segment } from "@thalweg/core/backend";
-import { type Slot, liveValues } from "../instructions.ts";
+import {
+  type BufferSpec,
+  bytesPerElement,
+  type DType,
+  type LoopKernel,
+  type Program,
+  type Segment,
+} from "@thalweg/core/backend";
+import { liveValues, type Slot } from "../instructions.ts";
 import type { KernelSource } from "../kernelSource.ts";
 import { Names, Scope } from "../scope.ts";
 import { Nest } from "./nest.ts";
@@ -57,7 +64,8 @@ function loopSource(
   const dtypes = buffers.map((buffer) => program.buffers[buffer]?.dtype as DType);
   const bodies = stages.map((stage) => stage.body);
   const written = new Set<number>();
-  for (const instruction of bodies.flat()) if (instruction.op === "store") written.add(buffers[instruction.slot] as number);
+  for (const instruction of bodies.flat())
+    if (instruction.op === "store") written.add(buffers[instruction.slot] as number);
   const slots: Slot[] = buffers.map((buffer, slot) => ({
     text: parameters[slot] as string,
     dtype: dtypes[slot] as DType,
@@ -78,7 +86,18 @@ function loopSource(
   const size = several ? "n" : undefined;
   if (several || product(outer) > 0) {
     new Nest(
-      { outer, inner, stages, label: kernel.label, slots, live: liveValues(bodies, shared.known), strategy, shared, rows, size },
+      {
+        outer,
+        inner,
+        stages,
+        label: kernel.label,
+        slots,
+        live: liveValues(bodies, shared.known),
+        strategy,
+        shared,
+        rows,
+        size,
+      },
       names,
     ).emit(scope);
   }

@@ -1,11 +1,19 @@
 /** Writes the loops of one loop kernel. */
-import { type Instruction, type LoopKernel, type Stage, type Value, contiguousStrides } from "@thalweg/core/backend";
+import { contiguousStrides, type Instruction, type LoopKernel, type Stage, type Value } from "@thalweg/core/backend";
 import { emitInstruction, type Slot } from "../instructions.ts";
 import { PhasedLoop } from "../phases.ts";
 import { type Located, Place, type Variable } from "../place.ts";
 import { constantTerm } from "../scalarSource.ts";
 import type { Names, Scope } from "../scope.ts";
-import { type Accumulator, accumulate, declare, emptyValue, findsPosition, type Reduction, result } from "./reductions.ts";
+import {
+  type Accumulator,
+  accumulate,
+  declare,
+  emptyValue,
+  findsPosition,
+  type Reduction,
+  result,
+} from "./reductions.ts";
 import type { SharedValues } from "./shared.ts";
 import { innerCopies, product, type Strategy } from "./strategy.ts";
 
@@ -44,32 +52,52 @@ export class Nest {
   }
 
   emit(scope: Scope): void {
-    this.#outer([scope], [{ index: 0, variables: [], values: new Map() }]);
+    this.#outer(0, [scope], [{ index: 0, variables: [], values: new Map() }]);
   }
 
-  #outer(scopes: readonly Scope[], lanes: readonly Lane[], phased?: PhasedLoop): void {
+  /** The loops of outer variables from `variable` on. */
+  #outer(variable: number, scopes: readonly Scope[], lanes: readonly Lane[], phased?: PhasedLoop): void {
     const { outer, strategy } = this.#spec;
-    const variable = scopes.length - 1;
-    if (variable === outer.length) return this.#stages(scopes, lanes, phased);
+    const loops = outer.length - strategy.unrollOuter;
+    if (variable === outer.length) {
+      this.#stages(scopes, lanes, phased);
+      return;
+    }
     const size = outer[variable] as number;
+    if (variable >= loops) {
+      const copies = Array.from({ length: size }, (_, add) => add).flatMap((add) =>
+        lanes.map((lane) => ({
+          index: 0,
+          variables: [...lane.variables, { text: undefined, add, depth: 0, size }],
+          values: new Map(lane.values),
+        })),
+      );
+      this.#outer(variable + 1, scopes, copies, phased);
+      return;
+    }
     const parent = scopes.at(-1) as Scope;
     const copies = strategy.jam?.variable === variable ? strategy.jam.lanes : 1;
     const whole = size - (size % copies);
     const pass = (from: number, to: string, step: number) => {
       const name = this.#names.fresh("i");
-      const innermost = variable === outer.length - 1 && !this.#loopsInside && step === 1 && from === 0;
+      const innermost = variable === loops - 1 && !this.#loopsInside && step === 1 && from === 0;
       const loop = innermost ? new PhasedLoop(name, to, this.#names) : undefined;
       const body = parent.child();
       const inside = Array.from({ length: step }, (_, add) => add).flatMap((add) =>
         lanes.map((lane) => ({
           index: lane.index * step + add,
-          variables: [...lane.variables, { text: name, add, depth: variable + 1, size: this.#spec.size ? Number.POSITIVE_INFINITY : size }],
+          variables: [
+            ...lane.variables,
+            { text: name, add, depth: scopes.length, size: this.#spec.size ? Number.POSITIVE_INFINITY : size },
+          ],
           values: new Map(lane.values),
         })),
       );
-      this.#outer([...scopes, body], inside, loop);
+      this.#outer(variable + 1, [...scopes, body], inside, loop);
       parent.push(
-        loop ? loop.text(body.text()) : `for (let ${name} = ${from}; ${name} < ${to}; ${name} += ${step}) {\n${body.text()}\n}`,
+        loop
+          ? loop.text(body.text())
+          : `for (let ${name} = ${from}; ${name} < ${to}; ${name} += ${step}) {\n${body.text()}\n}`,
       );
     };
     if (whole > 0) pass(0, this.#spec.size ?? `${whole}`, copies);
@@ -100,14 +128,20 @@ export class Nest {
   }
 
   /** Everything of a stage but its reductions, which are handed to `reduce`. */
-  #body(stage: Stage, place: Place, reduce?: (reduction: Reduction, value: Located) => void, row?: { lane: number; at: string }): void {
+  #body(
+    stage: Stage,
+    place: Place,
+    reduce?: (reduction: Reduction, value: Located) => void,
+    row?: { lane: number; at: string },
+  ): void {
     const { slots, shared, rows } = this.#spec;
     for (const instruction of this.#live(stage)) {
       if (instruction.op === "reduce") {
         reduce?.(instruction, place.value(instruction.value));
         continue;
       }
-      const element = (index: number) => `${rows[index]}[${row?.at}${row?.lane ? ` + ${row.lane * this.#points}` : ""}]`;
+      const element = (index: number) =>
+        `${rows[index]}[${row?.at}${row?.lane ? ` + ${row.lane * this.#points}` : ""}]`;
       const known = row === undefined ? undefined : shared.known.get(instruction.id);
       if (known !== undefined && "dtype" in instruction) {
         const text = place.innermost.compute(element(known), "v");
@@ -221,7 +255,9 @@ export class Nest {
           }
         }
         parent.push(
-          loop ? loop.text(body.text()) : `for (let ${name} = ${from}; ${name} < ${to}; ${name} += ${step}) {\n${body.text()}\n}`,
+          loop
+            ? loop.text(body.text())
+            : `for (let ${name} = ${from}; ${name} < ${to}; ${name} += ${step}) {\n${body.text()}\n}`,
         );
       };
       const whole = count - (count % copies);

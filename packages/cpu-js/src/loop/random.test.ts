@@ -1,15 +1,15 @@
 /** Random loop kernels give what the reference interpreter gives: strides, conditions, stages, reductions, every dtype. */
 import {
+  allocateHost,
   type Backend,
   type BinaryOp,
   type BufferSpec,
   type ComputeDType,
-  computeDType,
   type Condition,
+  computeDType,
   type DType,
-  encode,
-  allocateHost,
   decode,
+  encode,
   type HostArray,
   type Instruction,
   isFloat,
@@ -31,7 +31,12 @@ function fill(dtype: DType, size: number, random: Random): HostArray {
   const host = allocateHost(dtype, size);
   for (let i = 0; i < size; i++) {
     const whole = random(17) - 8;
-    encode(dtype, host, i, dtype === "bool" ? random(2) : dtype === "uint32" ? random(9) : isFloat(dtype) ? whole / 4 : whole);
+    encode(
+      dtype,
+      host,
+      i,
+      dtype === "bool" ? random(2) : dtype === "uint32" ? random(9) : isFloat(dtype) ? whole / 4 : whole,
+    );
   }
   if (isFloat(dtype) && size > 0 && random(12) === 0) encode(dtype, host, random(size), Number.NaN);
   return host;
@@ -39,7 +44,26 @@ function fill(dtype: DType, size: number, random: Random): HostArray {
 
 const storage: readonly DType[] = ["float32", "float32", "float64", "int32", "uint32", "bool", "bfloat16", "float16"];
 const unaries: Record<"float" | "int" | "bool", readonly UnaryOp[]> = {
-  float: ["neg", "abs", "sign", "exp", "sqrt", "rsqrt", "tanh", "sigmoid", "softplus", "erf", "relu", "floor", "ceil", "round", "trunc", "isNaN", "reciprocal", "expm1"],
+  float: [
+    "neg",
+    "abs",
+    "sign",
+    "exp",
+    "sqrt",
+    "rsqrt",
+    "tanh",
+    "sigmoid",
+    "softplus",
+    "erf",
+    "relu",
+    "floor",
+    "ceil",
+    "round",
+    "trunc",
+    "isNaN",
+    "reciprocal",
+    "expm1",
+  ],
   int: ["neg", "abs", "sign", "relu", "not", "isNaN"],
   bool: ["not"],
 };
@@ -49,7 +73,8 @@ const binaries: Record<"float" | "int" | "bool", readonly BinaryOp[]> = {
   bool: ["and", "or", "xor", "add", "mul", "maximum", "minimum", "equal", "less"],
 };
 const comparisons: ReadonlySet<string> = new Set(["equal", "notEqual", "less", "lessEqual", "isNaN"]);
-const kindOf = (dtype: ComputeDType) => (dtype === "bool" ? "bool" : dtype === "int32" || dtype === "uint32" ? "int" : "float");
+const kindOf = (dtype: ComputeDType) =>
+  dtype === "bool" ? "bool" : dtype === "int32" || dtype === "uint32" ? "int" : "float";
 
 function randomProgram(random: Random): Program {
   const pick = <T>(items: readonly T[]): T => items[random(items.length)] as T;
@@ -76,7 +101,8 @@ function randomProgram(random: Random): Program {
     const emit = (instruction: Record<string, unknown>): number => {
       const id = next++;
       out.push({ id, ...instruction } as unknown as Instruction);
-      if ("dtype" in instruction && instruction["op"] !== "reduce") local.push({ id, dtype: instruction["dtype"] as ComputeDType });
+      if ("dtype" in instruction && instruction["op"] !== "reduce")
+        local.push({ id, dtype: instruction["dtype"] as ComputeDType });
       return id;
     };
     const reach = over === "outer" ? outer.length : space.length;
@@ -151,7 +177,8 @@ function randomProgram(random: Random): Program {
         case 4: {
           const test = local.find(({ dtype }) => dtype === "bool");
           if (test) emit({ op: "where", dtype: a.dtype, args: [test.id, a.id, pick(same).id] });
-          else if (sort === "float") emit({ op: "roundTo", dtype: a.dtype, to: pick(["float32", "bfloat16", "float16"]), args: [a.id] });
+          else if (sort === "float")
+            emit({ op: "roundTo", dtype: a.dtype, to: pick(["float32", "bfloat16", "float16"]), args: [a.id] });
           break;
         }
         default: {
@@ -163,7 +190,8 @@ function randomProgram(random: Random): Program {
     const mine = local.slice(visible.length);
     if (over === "inner" && random(4) > 0) {
       const { id, dtype } = pick(mine);
-      const fns: ReduceOp[] = dtype === "bool" ? ["max", "min", "argMax"] : ["sum", "max", "min", "argMax", "argMin", "prod"];
+      const fns: ReduceOp[] =
+        dtype === "bool" ? ["max", "min", "argMax"] : ["sum", "max", "min", "argMax", "argMin", "prod"];
       const fn = pick(fns);
       const reduced = fn === "argMax" || fn === "argMin" ? "int32" : dtype;
       const result = emit({ op: "reduce", dtype: reduced, fn, value: id });
@@ -171,7 +199,11 @@ function randomProgram(random: Random): Program {
     }
     if (over === "outer" || random(3) === 0) {
       const { id, dtype } = pick(local);
-      const slot = addSlot(dtype, space.slice(0, reach).reduce((x, y) => x * y, 1), "output");
+      const slot = addSlot(
+        dtype,
+        space.slice(0, reach).reduce((x, y) => x * y, 1),
+        "output",
+      );
       emit({ op: "store", slot, at: { offset: 0, strides: contiguous() }, value: id });
     }
     if (over === "outer") visible.push(...mine);
@@ -183,7 +215,12 @@ function randomProgram(random: Random): Program {
   if (inner.length > 0) for (let i = 0; i < 1 + random(3); i++) stages.push({ over: "inner", body: body("inner") });
   stages.push({ over: "outer", body: body("outer") });
   const segments = [{ size: outer.reduce((x, y) => x * y, 1), buffers: slots }];
-  return { buffers, uniforms: [], kernels: [{ kind: "loop", label: "random", outer, inner, stages, segments }], arenaBytes: 0 };
+  return {
+    buffers,
+    uniforms: [],
+    kernels: [{ kind: "loop", label: "random", outer, inner, stages, segments }],
+    arenaBytes: 0,
+  };
 }
 
 function outputs(backend: Backend, program: Program, data: readonly HostArray[]): number[][] {
@@ -198,12 +235,23 @@ function outputs(backend: Backend, program: Program, data: readonly HostArray[])
   return read.map((host, i) => Array.from(host, (_, k) => decode(program.buffers[i]?.dtype as DType, host, k)));
 }
 
-const tolerances: Record<DType, number> = { float32: 1e-6, float64: 1e-12, int32: 0, uint32: 0, bool: 0, bfloat16: 2 ** -7, float16: 2 ** -10 };
+const tolerances: Record<DType, number> = {
+  float32: 1e-6,
+  float64: 1e-12,
+  int32: 0,
+  uint32: 0,
+  bool: 0,
+  bfloat16: 2 ** -7,
+  float16: 2 ** -10,
+};
 
 test("random loop kernels agree with the interpreter", { timeout: 120_000 }, () => {
   const oracle = referenceBackend({ rounding: true });
   const cpu = cpuSync();
-  const runs = Number((globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env["THALWEG_RANDOM_RUNS"] ?? 300);
+  const runs = Number(
+    (globalThis as { process?: { env: Record<string, string | undefined> } }).process?.env["THALWEG_RANDOM_RUNS"] ??
+      300,
+  );
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 2 ** 31 - 1 }), (seed) => {
       let state = seed;
@@ -220,7 +268,8 @@ test("random loop kernels agree with the interpreter", { timeout: 120_000 }, () 
         if (kind !== "output") return;
         (expected[i] as number[]).forEach((want, k) => {
           const have = got[i]?.[k] as number;
-          const near = Object.is(want, have) || want === have || Math.abs(want - have) <= tolerances[dtype] * Math.abs(want);
+          const near =
+            Object.is(want, have) || want === have || Math.abs(want - have) <= tolerances[dtype] * Math.abs(want);
           if (!near) throw new Error(`b${i}[${k}] (${dtype}): got ${have}, expected ${want}`);
         });
       });

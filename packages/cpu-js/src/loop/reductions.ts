@@ -52,7 +52,12 @@ function combined({ fn, dtype }: Reduction, a: string, b: string): string {
 }
 
 /** The statement that takes `value`, at row-major position `at` of the inner space. */
-export function accumulate({ reduction, parts, position }: Accumulator, part: number, value: Located, at: string): string {
+export function accumulate(
+  { reduction, parts, position }: Accumulator,
+  part: number,
+  value: Located,
+  at: string,
+): string {
   const name = parts[part] as string;
   if (position === undefined) return `${name} = ${combined(reduction, name, asNumber(value))};`;
   const x = value.dtype === "bool" ? asNumber(value) : rounded(value);

@@ -30,7 +30,8 @@ function treeOf(instruction: Instruction, trees: ReadonlyMap<Value, Tree>): Tree
   const { id: _, ...rest } = instruction;
   const key = JSON.stringify(rest, (field, value: unknown) => {
     if (field === "args") return (value as Value[]).map(name);
-    if (field === "dynamic") return (value as { value: Value }[]).map((entry) => ({ ...entry, value: name(entry.value) }));
+    if (field === "dynamic")
+      return (value as { value: Value }[]).map((entry) => ({ ...entry, value: name(entry.value) }));
     return value;
   });
   const operands = operandsOf(instruction).flatMap((value) => trees.get(value) ?? []);
@@ -73,7 +74,8 @@ export function findShared(
     const trees = new Map<Value, Tree>();
     const body = stage.body.filter((instruction) => live.has(instruction.id));
     for (const instruction of body) {
-      if (instruction.op !== "store" && instruction.op !== "reduce") trees.set(instruction.id, treeOf(instruction, trees));
+      if (instruction.op !== "store" && instruction.op !== "reduce")
+        trees.set(instruction.id, treeOf(instruction, trees));
     }
     const matches = new Map<Value, Value>();
     for (const [value, tree] of trees) {

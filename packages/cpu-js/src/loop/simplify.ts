@@ -54,7 +54,10 @@ export function simplify(kernel: LoopKernel): Pick<LoopKernel, "outer" | "inner"
   const outer = group(kernel.outer, 0, affines);
   const inner = group(kernel.inner, kernel.outer.length, affines);
   const kept = [...outer.kept, ...inner.kept];
-  const change = (affine: Affine): Affine => ({ ...affine, strides: kept.map((variable) => affine.strides[variable] as number) });
+  const change = (affine: Affine): Affine => ({
+    ...affine,
+    strides: kept.map((variable) => affine.strides[variable] as number),
+  });
   const stages: Stage[] = kernel.stages.map((stage) => ({
     over: stage.over,
     body: stage.body.map((instruction) => mapAffines(instruction, change)),

@@ -5,6 +5,8 @@ import { findsPosition } from "./reductions.ts";
 export interface Strategy {
   /** The inner loops are written out, every iteration. */
   readonly unrollInner: boolean;
+  /** How many of the last outer loops, very short ones, are written out too. */
+  readonly unrollOuter: number;
   /** An outer variable that is stepped over `lanes` values at once, with a copy of the body for each. */
   readonly jam: { readonly variable: number; readonly lanes: number } | undefined;
 }
@@ -12,11 +14,24 @@ export interface Strategy {
 type Space = Pick<LoopKernel, "outer" | "inner" | "stages">;
 
 const innerUnrollLimit = 16;
+const outerUnrollLimit = 4;
 /** Statements in one loop body beyond which V8 does not gain from more copies. */
 const statementLimit = 160;
 
 const slow: ReadonlySet<string> = new Set([
-  "exp", "log", "log1p", "expm1", "sin", "cos", "tan", "tanh", "sigmoid", "softplus", "erf", "philox", "pow",
+  "exp",
+  "log",
+  "log1p",
+  "expm1",
+  "sin",
+  "cos",
+  "tan",
+  "tanh",
+  "sigmoid",
+  "softplus",
+  "erf",
+  "philox",
+  "pow",
 ]);
 
 /** Whether computing the instruction again costs more than keeping its value in memory. */
@@ -44,9 +59,24 @@ function jumps(space: Space, variable: number, unrolled: boolean): number {
   return count;
 }
 
+/** How many of the last loops have so few iterations together that the loop would cost as much as its body. */
+function shortTail(sizes: readonly number[], statements: number): number {
+  let count = 0;
+  let iterations = 1;
+  while (count + 1 < sizes.length) {
+    iterations *= sizes[sizes.length - 1 - count] as number;
+    if (iterations > outerUnrollLimit || iterations * statements > statementLimit) break;
+    count++;
+  }
+  return count;
+}
+
 export function chooseStrategy(space: Space, statements: number): Strategy {
   const points = product(space.inner);
   const unrollInner = space.inner.length > 0 && points <= innerUnrollLimit && points * statements <= statementLimit;
+  const loopsInside = space.inner.length > 0 && !unrollInner;
+  const unrollOuter = loopsInside ? 0 : shortTail(space.outer, statements * (unrollInner ? points : 1));
+  if (unrollOuter > 0) return { unrollInner, unrollOuter, jam: undefined };
   let jam: Strategy["jam"];
   let most = 0;
   space.outer.forEach((size, variable) => {
@@ -59,7 +89,7 @@ export function chooseStrategy(space: Space, statements: number): Strategy {
     most = count;
     jam = { variable, lanes };
   });
-  return { unrollInner, jam };
+  return { unrollInner, unrollOuter, jam };
 }
 
 /** Copies of an inner loop's body with an accumulator each, so that additions need not wait for one another. */
