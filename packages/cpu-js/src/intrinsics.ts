@@ -18,6 +18,7 @@ import {
   unary,
 } from "@thalweg/core/backend";
 import { argSortRow } from "./argSort.ts";
+import { contractionIntrinsics } from "./contraction/index.ts";
 import { mulHighUint32, philox } from "./philox.ts";
 
 function decodeTable(decode: (bits: number) => number): () => Float32Array {
@@ -65,6 +66,7 @@ export const intrinsics = {
     return index;
   },
   $argSort: argSortRow,
+  ...contractionIntrinsics,
 } as const;
 
 export const intrinsicNames: readonly string[] = Object.keys(intrinsics);

@@ -1,6 +1,6 @@
 /** What the steps of a recipe do: every operation the sweep draws from, with the code that would be written for it. */
 import * as t from "@thalweg/core";
-import { isFloat, type Tensor } from "@thalweg/core";
+import { type DType, isFloat, type Tensor } from "@thalweg/core";
 
 /** A tensor and the name it has in the printed code. */
 export interface Value {
@@ -8,13 +8,8 @@ export interface Value {
   readonly name: string;
 }
 
-/** Code that is printed as it stands. */
-class Code {
-  readonly text: string;
-  constructor(text: string) {
-    this.text = text;
-  }
-}
+/** A constant of the graph. */
+export type MakeLeaf = (values: readonly number[], shape: readonly number[], dtype: DType) => Value;
 
 /** Results larger than this are not made. */
 export const maxElements = 400;
@@ -30,7 +25,7 @@ export class Draw {
   readonly #pool: readonly Value[];
   readonly #names: () => string;
   readonly #emit: (line: string) => void;
-  readonly #leaf: (values: readonly number[], shape: readonly number[], dtype: "int32" | "float") => Value;
+  readonly #leaf: MakeLeaf;
   #next = 0;
 
   constructor(options: {
@@ -38,7 +33,7 @@ export class Draw {
     readonly pool: readonly Value[];
     readonly names: () => string;
     readonly emit: (line: string) => void;
-    readonly leaf: (values: readonly number[], shape: readonly number[], dtype: "int32" | "float") => Value;
+    readonly leaf: MakeLeaf;
   }) {
     this.#numbers = options.numbers;
     this.#pool = options.pool;
@@ -81,11 +76,11 @@ export class Draw {
     const values = Array.from({ length: sizeOf(shape) }, (_, i) => (i * 7 + seed * 3 + (i >> 2)) % Math.max(1, below));
     return this.#leaf(values, shape, "int32");
   }
-  /** Float constants of the graph. */
-  weights(shape: readonly number[]): Value {
+  /** Float constants of the graph, of the dtype `like` has. */
+  weights(shape: readonly number[], like: Value): Value {
     const seed = this.number();
     const values = Array.from({ length: sizeOf(shape) }, (_, i) => (((i + 1) * 0.6180339887498949 + seed) % 1) * 2 - 1);
-    return this.#leaf(values.map(Math.fround), shape, "float");
+    return this.#leaf(values.map(Math.fround), shape, like.tensor.dtype);
   }
 
   /** Calls a function of @thalweg/core; Values among the arguments are given as tensors. */
@@ -117,7 +112,7 @@ const mapEntries = (record: Record<string, unknown>, map: (value: unknown) => un
 
 function print(arg: unknown): string {
   if (isValue(arg)) return arg.name;
-  if (arg instanceof Code) return arg.text;
+  if (arg === undefined) return "undefined";
   if (Array.isArray(arg)) return `[${arg.map(print).join(", ")}]`;
   if (isPlain(arg)) return `{ ${Object.entries(arg).map(([key, value]) => `${key}: ${print(value)}`).join(", ")} }`;
   return Object.is(arg, -0) ? "-0" : typeof arg === "number" ? String(arg) : JSON.stringify(arg);
@@ -209,9 +204,9 @@ function convolution(draw: Draw): Value | undefined {
   const span = (axis: 0 | 1, size: number): number =>
     size + 2 * (geometry.padding[axis] as number) - (geometry.dilation[axis] as number) * (kernel[axis] - 1);
   if (span(0, h) < 1 || span(1, w) < 1 || n * out * span(0, h) * span(1, w) > 4 * maxElements) return undefined;
-  const weight = draw.weights([out, c / groups, ...kernel]);
+  const weight = draw.weights([out, c / groups, ...kernel], x);
   return draw.flag()
-    ? draw.call("conv2d", x, weight, draw.weights([out]), geometry)
+    ? draw.call("conv2d", x, weight, draw.weights([out], x), geometry)
     : draw.call("conv2d", x, weight, undefined, geometry);
 }
 
@@ -223,7 +218,7 @@ function transposedConvolution(draw: Draw): Value | undefined {
   const stride = [draw.integer(1, 2), draw.integer(1, 3)] as const;
   const kernel = [draw.integer(1, 3), draw.integer(1, 2)] as const;
   if (n * groups * h * w * stride[0] * stride[1] > maxElements) return undefined;
-  return draw.call("convTranspose2d", x, draw.weights([c, 1, ...kernel]), undefined, { stride: [...stride], groups });
+  return draw.call("convTranspose2d", x, draw.weights([c, 1, ...kernel], x), undefined, { stride: [...stride], groups });
 }
 
 const pool =
@@ -258,7 +253,7 @@ const norm =
     if (!x) return undefined;
     const normalizedShape = x.tensor.shape.slice(draw.axis(x.tensor));
     return draw.flag()
-      ? draw.call(fn, x, { normalizedShape, weight: draw.weights(normalizedShape) })
+      ? draw.call(fn, x, { normalizedShape, weight: draw.weights(normalizedShape, x) })
       : draw.call(fn, x, { normalizedShape });
   };
 
@@ -353,8 +348,8 @@ const continuous: Readonly<Record<string, Operation>> = {
     const axis = draw.axis(x.tensor);
     const length = x.tensor.shape[axis] as number;
     const size = draw.integer(1, 3);
-    const options = { axis, size, stride: draw.integer(1, 2), dilation: draw.integer(1, 2), padding: draw.integer(0, 1) };
-    if (length + 2 * options.padding < (size - 1) * options.dilation + 1) return undefined;
+    const count = draw.integer(1, length + 1);
+    const options = { axis, size, count, stride: draw.integer(1, 2), dilation: draw.integer(1, 2), offset: -draw.integer(0, 2) };
     return draw.call("window", x, options);
   },
   diagonal: (draw) => {
@@ -394,14 +389,15 @@ const continuous: Readonly<Record<string, Operation>> = {
     const a = draw.float(({ rank }) => rank >= 1 && rank <= 4);
     if (!a) return undefined;
     const k = a.tensor.shape[a.tensor.rank - 1] as number;
-    const b = draw.float(
+    const b = draw.operand(
       (x) =>
+        x.dtype === a.tensor.dtype &&
         x.rank >= 2 &&
         x.shape[x.rank - 2] === k &&
         broadcasts(a.tensor.shape.slice(0, -2), x.shape.slice(0, -2)) &&
         a.tensor.size * x.size <= 16 * maxElements,
     );
-    return draw.call("matmul", a, b ?? draw.weights([k, draw.integer(1, 4)]));
+    return draw.call("matmul", a, b ?? draw.weights([k, draw.integer(1, 4)], a));
   },
   gram: (draw) => {
     const a = draw.float(({ rank, size }) => rank >= 2 && size <= 100);
@@ -412,7 +408,7 @@ const continuous: Readonly<Record<string, Operation>> = {
     if (!x) return undefined;
     const out = draw.integer(1, 4);
     const k = x.tensor.shape[x.tensor.rank - 1] as number;
-    return draw.call("linear", x, draw.weights([out, k]), draw.flag() ? draw.weights([out]) : undefined);
+    return draw.call("linear", x, draw.weights([out, k], x), draw.flag() ? draw.weights([out], x) : undefined);
   },
   conv2d: convolution,
   convTranspose2d: transposedConvolution,
@@ -439,7 +435,7 @@ const continuous: Readonly<Record<string, Operation>> = {
     const shape = x.tensor.shape.map((n, i) => (i === axis ? draw.integer(1, 4) : n));
     const index = draw.index(shape, x.tensor.shape[axis] as number);
     const source = draw.float(({ rank, shape: s }) => rank === shape.length && s.every((n, i) => n >= (shape[i] as number)));
-    const values = source && source.tensor.dtype === x.tensor.dtype ? source : draw.weights(shape);
+    const values = source && source.tensor.dtype === x.tensor.dtype ? source : draw.weights(shape, x);
     return draw.call("scatterAdd", x, index, values, { axis });
   },
   embedding: (draw) => {
@@ -473,7 +469,7 @@ const discontinuous: Readonly<Record<string, Operation>> = {
   round: unary("round"),
   sign: unary("sign"),
   isNaN: unary("isNaN"),
-  div: binary("div", "any"),
+  div: binary("div"),
   pow: binary("pow"),
   remainder: binary("remainder"),
   equal: binary("equal", "any"),
@@ -517,7 +513,7 @@ const discontinuous: Readonly<Record<string, Operation>> = {
   },
   castInteger: (draw) => {
     const x = draw.operand(() => true);
-    return x && draw.call("cast", x, draw.pick(["int32", "bool", "float32", "float64"]));
+    return x && draw.call("cast", x, draw.pick(["int32", "bool", "float64"]));
   },
   oneHot: (draw) => draw.call("oneHot", draw.index([draw.integer(1, 4)], 3), 3),
   arange: (draw) => draw.call("arange", 0, draw.integer(1, 6), 1, { dtype: "float64" }),

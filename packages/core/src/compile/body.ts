@@ -349,7 +349,9 @@ export class BodyBuilder {
       if (variable.part) throw new CutRequest(rootOf(variable), rootCut(variable));
       if (variable.dynamic) {
         const { node, at } = variable.dynamic;
-        dynamic.push({ value: this.#evaluate(node, at, bounds), stride: coefficient, size: variable.size });
+        // Bounds on the index itself cannot guard the reading of it.
+        const known = bounds.filter((b) => !dependsOn(b.coordinate, variable));
+        dynamic.push({ value: this.#evaluate(node, at, known), stride: coefficient, size: variable.size });
       } else {
         strides[this.#variables.indexOf(variable)] = coefficient;
       }
@@ -376,6 +378,9 @@ export class BodyBuilder {
 }
 
 type Emitted = Instruction extends infer I ? (I extends { id: Value } ? Omit<I, "id"> : never) : never;
+
+const dependsOn = (coordinate: Coordinate, variable: Variable): boolean =>
+  coordinate.terms.some((t) => t.variable === variable || t.variable.dynamic?.at.some((c) => dependsOn(c, variable)));
 
 const rootOf = (v: Variable): Variable => (v.part ? rootOf(v.part.of) : v);
 /** The divisor that cuts the loop variable itself; parts of parts follow once that is done. */

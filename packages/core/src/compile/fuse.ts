@@ -188,8 +188,12 @@ class Fuser {
     const frame = this.#frame(group);
     const placement = frame.place(unit);
     if (!placement) return false;
-    const { accesses, blocked } = this.#partition.accesses(frame.table, unit, placement.source);
+    const { accesses, indices, blocked } = this.#partition.accesses(frame.table, unit, placement.source);
     if (blocked.length > 0) return false;
+    // The loops of a contraction are not cut.
+    if (group.kind === "contraction" && indices.some(hasParts)) return false;
+    // A view may look past everything the contraction made; such a unit is no continuation of it.
+    if (group.kind === "contraction" && !accesses.some(({ node }) => this.#groupOf.get(node) === group)) return false;
     const row = group.domain.shape.reduce((n, size, i) => (group.domain.reduced[i] ? n * size : n), 1);
     for (const { node, position } of accesses) {
       if (group.kind === "contraction" && hasParts(position)) return false;

@@ -233,10 +233,12 @@ export class Partition {
 
   /**
    * Every element of memory that a unit's value at `at` depends on, as a linear position; `at` is in the unit's input
-   * for a reduction, in the unit itself otherwise. `blocked`: nodes that must be stored before this can be computed.
+   * for a reduction, in the unit itself otherwise. `indices`: coordinates that the value itself depends on, by counting
+   * or by a mask. `blocked`: nodes that must be stored before this can be computed.
    */
-  accesses(table: VariableTable, unit: Node, at: readonly Coordinate[]): { accesses: Access[]; blocked: Node[] } {
+  accesses(table: VariableTable, unit: Node, at: readonly Coordinate[]): { accesses: Access[]; indices: Coordinate[]; blocked: Node[] } {
     const accesses = new Map<string, Access>();
+    const indices: Coordinate[] = [];
     const blocked: Node[] = [];
     const seen = new Set<string>();
     const touch = (node: Node, position: Coordinate): void => {
@@ -260,6 +262,7 @@ export class Partition {
           return;
         }
         const mapped = mapView(table, node, here);
+        indices.push(...(mapped?.bounds ?? []).map(({ coordinate }) => coordinate));
         if (!mapped) blocked.push(input);
         else if (!mapped.outside) visit(input, mapped.coordinates);
       } else if (node.op === "gather") {
@@ -268,14 +271,17 @@ export class Partition {
         const { axis } = node.attributes;
         const variable = table.dynamic(index, here, x.shape[axis] as number);
         visit(x, here.map((c, i) => (i === axis ? { offset: 0, terms: [{ variable, coefficient: 1 }] } : c)));
+      } else if (node.op === "iota") {
+        indices.push(...here);
       } else if (node.op === "random") {
+        indices.push(...here);
         for (const input of node.inputs) visit(input, []);
       } else {
         for (const input of node.inputs) visit(input, here);
       }
     };
     inputsOf(unit, at);
-    return { accesses: [...accesses.values()], blocked };
+    return { accesses: [...accesses.values()], indices, blocked };
   }
 
   /** The stored node behind reshapes: a contiguous buffer stays contiguous. */

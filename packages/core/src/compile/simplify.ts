@@ -4,9 +4,9 @@
  * and NaN included.
  */
 import type { KernelKind } from "../backend/program.ts";
-import { binary as binaryFunctions, unary as unaryFunctions } from "../backend/scalar.ts";
+import { binary as binaryFunctions, reduceIdentity, unary as unaryFunctions } from "../backend/scalar.ts";
 import { computeDType, isInteger, roundTo } from "../graph/dtype.ts";
-import { type Attributes, binaryOps, makeNode, type Node, type OpName, reduceOps, topologicalOrder, unaryOps } from "../graph/node.ts";
+import { type Attributes, binaryOps, makeNode, type Node, type OpName, type ReduceOp, reduceOps, topologicalOrder, unaryOps } from "../graph/node.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";
 import { barrier, permute, reshape, splat } from "./build.ts";
 import { decompose } from "./decompose.ts";
@@ -155,6 +155,7 @@ export class Simplifier {
         return sameShape((x as Node).shape, node.shape) && node.attributes.step.every((s) => s === 1) ? x : undefined;
       case "pad":
         if (sameShape((x as Node).shape, node.shape)) return x;
+        if (sizeOf((x as Node).shape) === 0) return splat(node.attributes.value, node.shape, node.dtype);
         return value !== undefined && Object.is(value, node.attributes.value) ? splat(value, node.shape, node.dtype) : undefined;
       case "shear":
         return value !== undefined && Object.is(value, 0) ? splat(0, node.shape, node.dtype) : undefined;
@@ -194,7 +195,9 @@ export class Simplifier {
     const count = sizeOf(axes.map((axis) => x.shape[axis] as number));
     const index = node.op === "argMax" || node.op === "argMin";
     if (count === 1) return index ? splat(0, node.shape, node.dtype) : reshape(x, node.shape);
-    if (value === undefined || count === 0) return undefined;
+    // Nothing to read: no kernel would have an element to stand at.
+    if (count === 0) return index ? undefined : splat(reduceIdentity[node.op as ReduceOp], node.shape, node.dtype);
+    if (value === undefined) return undefined;
     if (index) return splat(0, node.shape, node.dtype);
     if (node.op === "max" || node.op === "min") return splat(value, node.shape, node.dtype);
     if (node.op === "sum" && Number.isInteger(value)) return splat(roundCompute(node, value * count), node.shape, node.dtype);

@@ -1,5 +1,6 @@
 /** How each view operation maps an element of its result to an element of its input. */
 import type { Node, NodeOf } from "../graph/node.ts";
+import { sizeOf } from "../graph/shape.ts";
 import { type Bound, type Coordinate, rangeOf, type VariableTable, zero } from "./coordinates.ts";
 
 export type ViewNode = NodeOf<"reshape"> | NodeOf<"permute"> | NodeOf<"expand"> | NodeOf<"slice"> | NodeOf<"pad"> | NodeOf<"shear">;
@@ -60,6 +61,7 @@ export function mapView(table: VariableTable, node: ViewNode, at: readonly Coord
 
 function inside(input: Node, coordinates: readonly Coordinate[], fill: number): Mapped {
   const bounds: Bound[] = [];
+  if (sizeOf(input.shape) === 0) return { coordinates, bounds, fill, outside: true };
   for (const [i, coordinate] of coordinates.entries()) {
     const hi = input.shape[i] as number;
     const { min, max } = rangeOf(coordinate);

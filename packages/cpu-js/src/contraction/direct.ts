@@ -55,16 +55,17 @@ function tileSource({ name, rows, columns, kernel, sumStride, readA, readB }: Ti
     });
     return [...loads, ...sums].join("\n");
   };
-  const loop = (from: string, to: number, count: number) =>
-    `for (${from}; d < ${to}; d = d + ${count} | 0, p = p + ${count * depthA} | 0, q = q + ${count * depthB} | 0) {\n${range(count).map(step).join("\n")}\n}`;
+  const loop = (to: number, count: number) =>
+    `for (; d < ${to}; d = d + ${count} | 0, p = p + ${count * depthA} | 0, q = q + ${count * depthB} | 0) {\n${range(count).map(step).join("\n")}\n}`;
   const whole = k - (k % parts);
   const tiles = range(rows).flatMap((i) => range(columns).map((j) => [i, j] as const));
   const total = (i: number, j: number) =>
     parts === 1 ? sum(i, j, 0) : `(${sum(i, j, 0)} + ${sum(i, j, 1)}) + (${sum(i, j, 2)} + ${sum(i, j, 3)})`;
   return `function ${name}(a, b, p, q, to) {
 let ${tiles.flatMap(([i, j]) => range(parts).map((part) => `${sum(i, j, part)} = 0`)).join(", ")};
-${loop("let d = 0", whole, parts)}
-${whole < k ? loop("", k, 1) : ""}
+let d = 0;
+${loop(whole, parts)}
+${whole < k ? loop(k, 1) : ""}
 ${tiles.map(([i, j]) => `sums[${at("to", i * sumStride + j)}] = ${total(i, j)}${integer ? " | 0" : ""};`).join(" ")}
 }`;
 }

@@ -74,7 +74,10 @@ function loopSource(
 
   const live = liveValues(bodies);
   const statements = bodies.flat().filter(({ id, op }) => live.has(id) && op !== "constant").length;
-  const strategy = chooseStrategy({ outer, inner, stages }, statements);
+  // Segments differ in size, so nothing may rest on it.
+  const strategy = several
+    ? { unrollInner: false, unrollOuter: 0, jam: undefined }
+    : chooseStrategy({ outer, inner, stages }, statements);
   const loopsInside = inner.length > 0 && !strategy.unrollInner;
   const shared = findShared({ inner: loopsInside ? inner : [], stages: loopsInside ? stages : [] }, live, (a, b) =>
     mayOverlap(program, buffers[a] as number, buffers[b] as number),

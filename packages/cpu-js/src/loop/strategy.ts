@@ -59,6 +59,15 @@ function jumps(space: Space, variable: number, unrolled: boolean): number {
   return count;
 }
 
+/** Whether some condition changes along `variable`. */
+const conditional = (space: Space, variable: number): boolean =>
+  space.stages.some(({ body }) =>
+    body.some(
+      (instruction) =>
+        "conditions" in instruction && instruction.conditions?.some(({ affine }) => affine.strides[variable] !== 0),
+    ),
+  );
+
 /** How many of the last loops have so few iterations together that the loop would cost as much as its body. */
 function shortTail(sizes: readonly number[], statements: number): number {
   let count = 0;
@@ -71,6 +80,7 @@ function shortTail(sizes: readonly number[], statements: number): number {
   return count;
 }
 
+/** `statements`: live instructions of one copy of all bodies. */
 export function chooseStrategy(space: Space, statements: number): Strategy {
   const points = product(space.inner);
   const unrollInner = space.inner.length > 0 && points <= innerUnrollLimit && points * statements <= statementLimit;
@@ -89,6 +99,12 @@ export function chooseStrategy(space: Space, statements: number): Strategy {
     most = count;
     jam = { variable, lanes };
   });
+  const last = space.outer.length - 1;
+  const cheap = statements <= 8 && !space.stages.some(({ body }) => body.some(isExpensive));
+  const long = (space.outer[last] ?? 0) >= 16;
+  if (jam === undefined && space.inner.length === 0 && cheap && long && !conditional(space, last)) {
+    jam = { variable: last, lanes: 4 };
+  }
   return { unrollInner, unrollOuter, jam };
 }
 
