@@ -72,7 +72,8 @@ export async function probeBackends(): Promise<BackendStatus[]> {
 }
 
 function importFailure(name: string, error: unknown): string {
-  const missing = (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" && messageOf(error).includes(`'${name}'`);
+  const missing =
+    (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" && messageOf(error).includes(`'${name}'`);
   return missing ? `package ${name} is not installed` : `package ${name} cannot be loaded: ${messageOf(error)}`;
 }
 

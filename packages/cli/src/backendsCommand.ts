@@ -11,7 +11,7 @@ export async function printBackends(io: Io, statuses?: readonly BackendStatus[])
     wordWrap: true,
   });
   for (const { name, about, available, detail } of statuses ?? (await probeBackends())) {
-    table.push([name, available ? "yes" : "no", `${about}\n${detail}`]);
+    table.push([name, available ? "yes" : "no", available ? detail : `${about}: ${detail}`]);
   }
   io.stdout.write(`${table.toString()}\n`);
 }

@@ -113,7 +113,7 @@ async function bars(): Promise<string> {
   for (const [i, value] of [0x801, count].entries()) labels.writeUInt32BE(value, 4 * i);
   for (let i = 0; i < count; i++) {
     labels[8 + i] = i % 10;
-    images.fill(200 + i, 16 + i * 784 + (i % 10) * 78, 16 + i * 784 + (i % 10) * 78 + 70);
+    images.fill(150 + i, 16 + i * 784 + (i % 10) * 78, 16 + i * 784 + (i % 10) * 78 + 70);
   }
   await writeFile(join(folder, "t10k-images-idx3-ubyte"), images);
   await writeFile(join(folder, "t10k-labels-idx1-ubyte"), labels);

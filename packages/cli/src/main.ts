@@ -46,7 +46,7 @@ function program(io: Io): Command {
     .option("--data <folder>", "MNIST-format IDX files, gzipped or not (default: digits drawn by the program)")
     .addOption(new Option("--backend <name>", "what computes").choices(backendNames).default("cpu-js"))
     .addOption(new Option("--optimizer <name>", "optimizer").choices(Object.keys(optimizers)).default("adamW"))
-    .option("--lr <rate>", "learning rate (default: the optimizer's)", positive)
+    .option("--lr <rate>", "first learning rate, which falls to 0 (default: one that suits the optimizer)", positive)
     .option("--epochs <n>", "passes over the training set (default: 8 for mlp, 2 for cnn)", whole(1))
     .option("--batch-size <n>", "images per step", whole(1), 64)
     .option("--seed <n>", "decides the initial weights and the order of the images", whole(0), 0)

@@ -4,19 +4,19 @@ import { conv2d, flatten, linear, maxPool2d, relu, sequential } from "@thalweg/n
 const models = {
   /** 784-256-128-10. */
   mlp: () => sequential(flatten(), linear(784, 256), relu(), linear(256, 128), relu(), linear(128, 10)),
-  /** Two 5 × 5 convolutions, each halved by pooling, and a hidden layer. */
+  /** Two 5 × 5 convolutions of 16 and 32 channels, each halved by pooling, and a hidden layer of 128. */
   cnn: () =>
     sequential(
-      conv2d(1, 32, 5, { padding: 2 }),
+      conv2d(1, 16, 5, { padding: 2 }),
       relu(),
       maxPool2d(2),
-      conv2d(32, 64, 5, { padding: 2 }),
+      conv2d(16, 32, 5, { padding: 2 }),
       relu(),
       maxPool2d(2),
       flatten(),
-      linear(3136, 256),
+      linear(1568, 128),
       relu(),
-      linear(256, 10),
+      linear(128, 10),
     ),
 };
 

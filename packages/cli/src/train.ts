@@ -2,7 +2,7 @@
 import { manualSeed, useBackend } from "@thalweg/core";
 import { optimizers } from "@thalweg/core/optim";
 import { crossEntropy } from "@thalweg/nn";
-import { datasetSize, type EpochResult, fit } from "@thalweg/train";
+import { datasetSize, type EpochResult, fit, Loader } from "@thalweg/train";
 import Table from "cli-table3";
 import { startBackend } from "./backends.ts";
 import type { Io } from "./io.ts";
@@ -12,8 +12,8 @@ import { loadTrainData, type TrainData } from "./trainData.ts";
 
 type OptimizerName = keyof typeof optimizers;
 
-/** Rates that suit these small networks. */
-const learningRates: Readonly<Record<OptimizerName, number>> = { sgd: 0.1, adam: 1e-3, adamW: 1e-3 };
+/** First learning rates that suit these small networks; they fall to 0 along half a cosine, which ends on steady ground. */
+const learningRates: Readonly<Record<OptimizerName, number>> = { sgd: 0.1, adam: 2e-3, adamW: 2e-3 };
 
 export interface TrainOptions {
   model: ModelName;
@@ -46,18 +46,19 @@ export async function train(options: TrainOptions, io: Io): Promise<void> {
   useBackend(backend);
   manualSeed(options.seed);
   const model = makeModel(options.model);
-  const optimizer = optimizers[options.optimizer](model.parameters(), {
-    lr: options.lr ?? learningRates[options.optimizer],
-  });
-  const parameters = optimizer.parameters.reduce((sum, parameter) => sum + parameter.size, 0);
   const epochs = options.epochs ?? defaultEpochs[options.model];
-  io.stderr.write(`${header(options, data, parameters, optimizer.lr, backend.description)}\n`);
+  const { batchSize } = options;
+  const steps = epochs * new Loader(data.train, { batchSize, dropLast: true }).batches;
+  const lr = options.lr ?? learningRates[options.optimizer];
+  const optimizer = optimizers[options.optimizer](model.parameters(), { lr: cosine(lr, steps) });
+  const parameters = optimizer.parameters.reduce((sum, parameter) => sum + parameter.size, 0);
+  io.stderr.write(`${header(options, data, parameters, lr, backend.description)}\n`);
   const { stop, ...callbacks } = progress(io.stderr, epochs);
   const results = await fit(model, optimizer, {
     data,
     loss: crossEntropy,
     epochs,
-    batchSize: options.batchSize,
+    batchSize,
     ...callbacks,
   }).finally(stop);
   const report: TrainReport = {
@@ -73,6 +74,12 @@ export async function train(options: TrainOptions, io: Io): Promise<void> {
   backend.dispose();
 }
 
+/** From `first` to 0 over `steps` updates, along half a cosine. */
+const cosine =
+  (first: number, steps: number) =>
+  (step: number): number =>
+    (first / 2) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps));
+
 function header(
   { model, optimizer, backend, batchSize }: TrainOptions,
   data: TrainData,
@@ -87,7 +94,7 @@ function header(
     {
       data: `${data.source}: ${count(datasetSize(data.train))} to train on, ${count(datasetSize(data.validation))} to validate`,
     },
-    { optimizer: `${optimizer}, learning rate ${lr}, batches of ${batchSize}` },
+    { optimizer: `${optimizer}, learning rate ${lr} falling to 0, batches of ${batchSize}` },
     { backend: `${backend} (${description})` },
   );
   return table.toString();

@@ -61,7 +61,7 @@ function floatUnary(op: UnaryOp, x: string, dtype: ComputeDType): string {
     case "erf":
       return `$erf(${x})`;
     case "relu":
-      return `(${x} <= 0 ? 0 : ${x})`;
+      return `(${x} < 0 ? 0 : ${x})`;
     case "round":
       return `$round(${x})`;
     case "isNaN":

@@ -1,5 +1,5 @@
 /** A recipe as tensors, and as code that can be pasted into a program. */
-import { grad, isFloat, mul, reshape, sum, type Tensor, tensor } from "@thalweg/core";
+import { grad, isFloat, mul, reshape, sum, Tensor, tensor } from "@thalweg/core";
 import { Draw, type MakeLeaf, maxElements, operations, type Value } from "./operations.ts";
 import { type Leaf, leafValues, type Recipe } from "./recipe.ts";
 
@@ -17,8 +17,15 @@ export interface Built {
 const literal = (values: readonly number[]): string =>
   `[${values.map((v) => (Object.is(v, -0) ? "-0" : String(v))).join(", ")}]`;
 
+/** Leaves that steps may update. */
+export interface Updates {
+  /** Value of a leaf at this point of the recipe. */
+  readonly current: (leaf: number) => Tensor;
+  readonly assign: (leaf: number, value: Tensor) => void;
+}
+
 /** Builds the graph over `leaves`, one tensor per leaf of the recipe. Nothing is evaluated. */
-export function build(recipe: Recipe, leaves: readonly Tensor[]): Built {
+export function build(recipe: Recipe, leaves: readonly Tensor[], updates?: Updates): Built {
   const lines: string[] = [];
   const pool: Value[] = [];
   const variables: Tensor[] = [];
@@ -31,7 +38,13 @@ export function build(recipe: Recipe, leaves: readonly Tensor[]): Built {
   };
   for (const [i, leaf] of recipe.leaves.entries()) {
     const x = leaves[i] as Tensor;
-    pool.push({ tensor: x, name: declare(leafValues(leaf), leaf.shape, leaf.dtype) });
+    const name = declare(leafValues(leaf), leaf.shape, leaf.dtype);
+    pool.push({
+      get tensor() {
+        return updates ? updates.current(i) : x;
+      },
+      name,
+    });
     if (isFloat(leaf.dtype)) variables.push(x);
   }
   const constant: MakeLeaf = (values, shape, dtype) => {
@@ -42,6 +55,21 @@ export function build(recipe: Recipe, leaves: readonly Tensor[]): Built {
   for (const { op, numbers } of recipe.steps) {
     const emit = (line: string) => lines.push(line);
     const draw = new Draw({ numbers, pool, names, emit, leaf: constant });
+    if (op === "assign") {
+      const leaf = draw.integer(0, recipe.leaves.length - 1);
+      const { shape, dtype } = recipe.leaves[leaf] as Leaf;
+      const value = draw.operand((x) => x.dtype === dtype && x.shape.join() === shape.join()) as Value;
+      emit(`${pool[leaf]?.name}.assign(${value.name});`);
+      updates?.assign(leaf, value.tensor);
+      continue;
+    }
+    if (op === "snapshot") {
+      const value = pool[draw.integer(0, recipe.leaves.length - 1)] as Value;
+      const name = names();
+      emit(`const ${name} = new Tensor(${value.name}.node);`);
+      pool.push({ tensor: new Tensor(value.tensor.node), name });
+      continue;
+    }
     const made = operations[op]?.(draw);
     const values = made === undefined ? [] : Array.isArray(made) ? (made as readonly Value[]) : [made as Value];
     for (const value of values) if (value.tensor.size <= maxElements * 4) pool.push(value);

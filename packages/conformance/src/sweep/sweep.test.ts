@@ -4,6 +4,7 @@
  */
 import { type Backend, manualSeed, useBackend } from "@thalweg/core";
 import { referenceBackend } from "@thalweg/core/backend";
+import { cpu } from "@thalweg/cpu-js";
 import * as fc from "fast-check";
 import { describe, it } from "vitest";
 import { type Built, build, gradients, makeLeaf } from "./build.ts";
@@ -47,13 +48,14 @@ function sweep(options: RecipeOptions, backend: Backend, tensorsOf: (built: Buil
   );
 }
 
-const backends: Readonly<Record<string, () => Backend>> = {
+const backends: Readonly<Record<string, () => Backend | Promise<Backend>>> = {
   "the reference interpreter": () => referenceBackend(),
   "loop kernels alone": () => referenceBackend({ kernels: ["loop"] }),
+  "cpu-js": cpu,
 };
 
-describe.each(Object.keys(backends))("%s", (name) => {
-  const backend = (backends[name] as () => Backend)();
+describe.each(Object.keys(backends))("%s", async (name) => {
+  const backend = await (backends[name] as () => Backend | Promise<Backend>)();
   const results = ({ results }: Built): readonly Tensor[] => results;
   it("computes graphs as they are defined", () => sweep(exact, backend, results, double), timeout);
   it("computes gradients as they are defined", () => sweep(smooth, backend, gradients, double), timeout);

@@ -43,7 +43,13 @@ export function compileGraph(request: GraphRequest): CompiledGraph {
     ...request.outputs,
     ...request.assignments.map((a) => a.value),
   ]);
-  const outputs = simplified.slice(0, request.outputs.length).map((root) => (isComputed(root) ? root : copyOf(root)));
+  // An indexed kernel writes one place only.
+  const written = new Set<Node>();
+  const outputs = simplified.slice(0, request.outputs.length).map((root) => {
+    if (!isComputed(root) || (isIndexed(root) && written.has(root))) return copyOf(root);
+    written.add(root);
+    return root;
+  });
   const assignments = request.assignments.map(({ target }, i) => {
     const root = simplified[request.outputs.length + i] as Node;
     return { target, value: isComputed(root) && !isIndexed(root) ? root : copyOf(root) };

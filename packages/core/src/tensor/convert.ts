@@ -26,11 +26,15 @@ const scalar = (value: number, dtype: DType): Tensor => wrap(makeNode("constant"
 export const constant = (value: number | boolean, dtype: DType): Tensor => scalar(roundTo(dtype, Number(value)), dtype);
 
 /**
- * `x` as a tensor. With `dtype`, cast to it. A bare number becomes a float32 constant and a boolean a bool constant; lists
+ * `x` as a tensor, a parameter as the value it has. With `dtype`, cast to it. A bare number becomes a float32 constant and a boolean a bool constant; lists
  * and typed arrays as `tensor` makes them.
  */
 export function asTensor(x: TensorLike, dtype?: DType): Tensor {
-  if (x instanceof Tensor) return dtype === undefined ? x : castTo(x, dtype);
+  if (x instanceof Tensor) {
+    // A parameter's value now: what is made of it must not change when the parameter does.
+    const value = x.constructor === Tensor ? x : new Tensor(x.node);
+    return dtype === undefined ? value : castTo(value, dtype);
+  }
   // A bare number is as exact as the arithmetic, which for 16-bit floats is float32.
   if (typeof x === "number") return scalar(roundTo(computeDType(dtype ?? defaultDType), x), dtype ?? defaultDType);
   if (typeof x === "boolean") return constant(x, dtype ?? "bool");

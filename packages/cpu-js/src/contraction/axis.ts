@@ -56,7 +56,9 @@ export function productOf(factors: readonly (string | number)[]): string {
     else names.push(`${factor}`);
   }
   if (constant === 0 || names.length === 0) return `${constant}`;
-  return names.reduce((product, name) => `Math.imul(${product}, ${name})`, `${constant}`).replace(/^Math\.imul\(1, ([^()]*)\)/, "$1");
+  return names
+    .reduce((product, name) => `Math.imul(${product}, ${name})`, `${constant}`)
+    .replace(/^Math\.imul\(1, ([^()]*)\)/, "$1");
 }
 
 /** JavaScript of Σ coefficient · term, as int32. */

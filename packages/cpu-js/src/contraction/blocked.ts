@@ -109,7 +109,9 @@ export function blockedSource(problem: BlockedProblem): BlockedSource {
   /** Expression of the micro-kernel for so many rows. */
   const micro = (height: number): string => {
     const name = (steps: number) => {
-      kernels.add(`const micro${height}x${steps}${integer ? "i" : ""} = $microKernel(${height}, ${steps}, ${integer});`);
+      kernels.add(
+        `const micro${height}x${steps}${integer ? "i" : ""} = $microKernel(${height}, ${steps}, ${integer});`,
+      );
       return `micro${height}x${steps}${integer ? "i" : ""}`;
     };
     if (/^\d+$/.test(depthCount)) return name(Number(depthCount) % unroll === 0 ? unroll : 1);
@@ -155,7 +157,11 @@ ${blockLoops([rows], `{\n${block}\n}`)}`;
   const name = `run${suffix}`;
   return {
     name,
-    source: [...functions, finish.source, `function ${name}(${[...arrays, "uniforms"].join(", ")}) {\n${loops}\n}`].join("\n"),
+    source: [
+      ...functions,
+      finish.source,
+      `function ${name}(${[...arrays, "uniforms"].join(", ")}) {\n${loops}\n}`,
+    ].join("\n"),
     kernels: empty ? [] : [...kernels],
     usesUniforms: finish.usesUniforms,
     scratch: {
@@ -170,13 +176,19 @@ ${blockLoops([rows], `{\n${block}\n}`)}`;
 /** One kernel from several problems, done one after the other. */
 export function assemble(
   problems: readonly BlockedSource[],
-  { names, comment, declarations }: { readonly names: readonly string[]; readonly comment: string; readonly declarations: string },
+  {
+    names,
+    comment,
+    declarations,
+  }: { readonly names: readonly string[]; readonly comment: string; readonly declarations: string },
 ): { readonly source: string; readonly usesUniforms: boolean } {
   const usesUniforms = problems.some((problem) => problem.usesUniforms);
   const need = (key: keyof ScratchLengths) => Math.max(0, ...problems.map((problem) => problem.scratch[key]));
   const kernels = [...new Set(problems.flatMap((problem) => problem.kernels))];
   const parameters = [...names, ...(usesUniforms ? ["uniforms"] : [])].join(", ");
-  const calls = problems.map(({ name }) => `${name}(${[...names, usesUniforms ? "uniforms" : "undefined"].join(", ")});`);
+  const calls = problems.map(
+    ({ name }) => `${name}(${[...names, usesUniforms ? "uniforms" : "undefined"].join(", ")});`,
+  );
   const source = `(() => {
 ${comment}
 const { a: panelsA, b: panelsB, c: sums, image } = $contractionScratch(${need("a")}, ${need("b")}, ${need("c")}, ${need("image")});

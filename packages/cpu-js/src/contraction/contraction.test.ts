@@ -34,7 +34,8 @@ function numbers(seed: number): () => number {
 function filled(dtype: DType, size: number, seed: number): HostArray {
   const array = allocateHost(dtype, size);
   const next = numbers(seed);
-  for (let i = 0; i < size; i++) encode(dtype, array, i, dtype === "float32" || dtype === "float64" ? next() / 4 : Math.abs(next()));
+  for (let i = 0; i < size; i++)
+    encode(dtype, array, i, dtype === "float32" || dtype === "float64" ? next() / 4 : Math.abs(next()));
   return array;
 }
 
@@ -109,7 +110,7 @@ function check(program: Program, seed = 1): void {
   validateProgram(program);
   const inputs = program.buffers.slice(0, 3).map(({ dtype, size }, index) => filled(dtype, size, seed + index));
   const [got, expected] = [runGenerated(program, inputs), runReference(program, inputs)];
-  got.forEach((array, index) => expect(array).toEqual(expected[index]));
+  expect(got).toEqual(expected);
 }
 
 interface MatmulOptions {
@@ -122,7 +123,14 @@ interface MatmulOptions {
 }
 
 function matmulProgram(m: number, n: number, k: number, options: MatmulOptions = {}): Program {
-  const { batch = [], transposeA = false, transposeB = false, dtype = "float32", storage = dtype, body = "plain" } = options;
+  const {
+    batch = [],
+    transposeA = false,
+    transposeB = false,
+    dtype = "float32",
+    storage = dtype,
+    body = "plain",
+  } = options;
   const rank = batch.length;
   const strided = (rows: number, columns: number, transposed: boolean) => {
     const strides = contiguousStrides([...batch, ...(transposed ? [columns, rows] : [rows, columns])]);
@@ -200,7 +208,12 @@ describe("matmul", () => {
   });
 
   it("multiplies integers modulo 2^32, exactly", () => {
-    for (const [dtype, size] of [["int32", 3], ["int32", 30], ["uint32", 3], ["uint32", 30]] as const) {
+    for (const [dtype, size] of [
+      ["int32", 3],
+      ["int32", 30],
+      ["uint32", 3],
+      ["uint32", 30],
+    ] as const) {
       const program = matmulProgram(size, size, size, { dtype });
       const inputs = program.buffers.slice(0, 3).map(({ size }, index) => {
         const array = allocateHost(dtype, size);
@@ -212,7 +225,10 @@ describe("matmul", () => {
   });
 
   it("decodes 16-bit storage", () => {
-    for (const [m, n, k] of [[2, 3, 5], [30, 31, 32]] as const) {
+    for (const [m, n, k] of [
+      [2, 3, 5],
+      [30, 31, 32],
+    ] as const) {
       const program = matmulProgram(m, n, k, { storage: "bfloat16" });
       const a = new Uint16Array(m * k).map((_, i) => toBFloat16Bits((i % 9) / 4 - 1));
       const inputs = [a, filled("float32", k * n, 2), filled("float32", n, 3)];
@@ -238,7 +254,10 @@ describe("matmul", () => {
   });
 
   it("sums float32 in double precision, also across blocks of the depth", () => {
-    for (const [m, n] of [[1, 1], [8, 8]] as const) {
+    for (const [m, n] of [
+      [1, 1],
+      [8, 8],
+    ] as const) {
       const k = 3000;
       const program = matmulProgram(m, n, k);
       const a = new Float32Array(m * k).fill(1);
@@ -265,7 +284,9 @@ describe("matmul", () => {
         ({ batch, m, n, k, body, factors, order, seed }) => {
           const operand = (shape: number[], from: number) => {
             const layout = contiguousStrides(order ? shape : [...shape].reverse());
-            const strides = (order ? layout : layout.reverse()).map((s, axis) => s * (factors[(from + axis) % 8] as number));
+            const strides = (order ? layout : layout.reverse()).map(
+              (s, axis) => s * (factors[(from + axis) % 8] as number),
+            );
             const reach = strides.map((s, axis) => s * Math.max((shape[axis] as number) - 1, 0));
             const low = reach.reduce((total, r) => total + Math.min(r, 0), 0);
             const high = reach.reduce((total, r) => total + Math.max(r, 0), 0);
@@ -348,17 +369,26 @@ describe.each(kinds)("%s", (kind) => {
     ["stride", { stride: [2, 3], padding: [1, 1] }],
     ["stride over the kernel's size", { kernel: [2, 2], stride: [3, 4], size: [11, 13] }],
     ["dilation", { dilation: [2, 3], padding: [2, 2], size: [9, 9] }],
-    ["stride and dilation with a common factor", { stride: [2, 4], dilation: [2, 2], padding: [1, 3], kernel: [3, 3], size: [10, 11] }],
+    [
+      "stride and dilation with a common factor",
+      { stride: [2, 4], dilation: [2, 2], padding: [1, 3], kernel: [3, 3], size: [10, 11] },
+    ],
     ["stride 6, dilation 4", { stride: [6, 6], dilation: [4, 4], padding: [5, 5], kernel: [4, 5], size: [20, 22] }],
     ["groups", { groups: 3, padding: [1, 1] }],
     ["depthwise", { groups: 5, channels: 1, outputs: 1, kernel: [3, 3], padding: [1, 1] }],
-    ["depthwise with a multiplier", { groups: 3, channels: 1, outputs: 2, stride: [2, 2], kernel: [3, 3], padding: [1, 1] }],
+    [
+      "depthwise with a multiplier",
+      { groups: 3, channels: 1, outputs: 2, stride: [2, 2], kernel: [3, 3], padding: [1, 1] },
+    ],
     ["one dimension", { size: [1, 700], kernel: [1, 5], padding: [0, 2], channels: 3 }],
     ["a kernel as large as the image", { size: [6, 7], kernel: [6, 7], n: 3 }],
     ["no images", { n: 0 }],
     ["no channels", { channels: 0 }],
     ["many small images", { n: 40, size: [3, 3], kernel: [3, 3], padding: [1, 1], outputs: 7 }],
-    ["several blocks of everything", { n: 3, size: [23, 24], kernel: [5, 5], padding: [2, 2], channels: 18, outputs: 4 }],
+    [
+      "several blocks of everything",
+      { n: 3, size: [23, 24], kernel: [5, 5], padding: [2, 2], channels: 18, outputs: 4 },
+    ],
   ];
   it.each(cases)("%s", (_, options) => {
     for (const body of ["plain", "biasRelu", "two"] as const) {

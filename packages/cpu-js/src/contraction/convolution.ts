@@ -28,11 +28,7 @@ interface Patches {
 }
 
 /** `firstChannel`: channel of the source where the current block begins, as terms of a sum. */
-function patchesOf(
-  spec: ImageSpec,
-  source: string,
-  firstChannel: readonly (readonly [number, string])[],
-): Patches {
+function patchesOf(spec: ImageSpec, source: string, firstChannel: readonly (readonly [number, string])[]): Patches {
   const { rows, columns, images, sourceChannels } = spec;
   if (staysInside(rows) && staysInside(columns)) {
     const plane = rows.size * columns.size;
@@ -58,7 +54,13 @@ function patchesOf(
 }
 
 /** A variable of the epilogue that runs over the current block of `axis`: scale · index + shift. */
-function blockVariable(name: string, axis: Axis, stride: string, scale = 1, shift: readonly (readonly [number, string])[] = []): FinishVariable {
+function blockVariable(
+  name: string,
+  axis: Axis,
+  stride: string,
+  scale = 1,
+  shift: readonly (readonly [number, string])[] = [],
+): FinishVariable {
   const from: readonly (readonly [number, string])[] = isWhole(axis) ? [] : [[scale, `${axis.name}From`]];
   return { name, loop: { count: countOf(axis), value: sumOf([[scale, `${name}Step`], ...from, ...shift]), stride } };
 }
@@ -81,10 +83,39 @@ function frame({ kernel, values, emit }: Task) {
   };
 }
 
+/** The patches of x that windows at rows `h` and columns `w` of the output see. */
+function inputPatches({ kernel, values }: Task, n: Axis, c: Axis, h: Axis, w: Axis): Patches {
+  const { geometry, x, weight } = kernel;
+  const { stride, padding, dilation } = geometry;
+  const window = (axis: Axis, d: 0 | 1): Window => ({
+    axis,
+    step: stride[d],
+    shift: -padding[d],
+    span: ((weight[2 + d] as number) - 1) * dilation[d] + 1,
+    size: x[2 + d] as number,
+  });
+  return patchesOf(
+    {
+      name: "pad",
+      read: values.reader(kernel.a),
+      images: n,
+      channels: c,
+      rows: window(h, 0),
+      columns: window(w, 1),
+      sourceChannels: x[1],
+    },
+    values.array(kernel.a),
+    [
+      [weight[1], "group"],
+      [1, fromOf(c)],
+    ],
+  );
+}
+
 function forward(task: Task): BlockedProblem {
   const { kernel, values } = task;
-  const { geometry, x, weight, y } = kernel;
-  const { stride, padding, dilation, groups } = geometry;
+  const { geometry, weight, y } = kernel;
+  const { stride, dilation, groups } = geometry;
   const [, channels, kh, kw] = weight;
   const taps = kh * kw;
   const outputs = weight[0] / groups;
@@ -92,29 +123,7 @@ function forward(task: Task): BlockedProblem {
   const c = evenAxis("c", channels, Math.max(1, Math.floor(depthTarget / taps)));
   const columns = positionAxes(y[0], y[2], y[3], columnsFor(longest(c) * taps));
   const [n, h, w] = columns;
-  const window = (axis: Axis, d: 0 | 1, size: number): Window => ({
-    axis,
-    step: stride[d],
-    shift: -padding[d],
-    span: ((weight[2 + d] as number) - 1) * dilation[d] + 1,
-    size,
-  });
-  const patches = patchesOf(
-    {
-      name: "pad",
-      read: values.reader(kernel.a),
-      images: n,
-      channels: c,
-      rows: window(h, 0, x[2]),
-      columns: window(w, 1, x[3]),
-      sourceChannels: x[1],
-    },
-    values.array(kernel.a),
-    [
-      [channels, "group"],
-      [1, fromOf(c)],
-    ],
-  );
+  const patches = inputPatches(task, n, c, h, w);
   const [byImage, byChannel, byRow, byColumn] = patches.strides;
   return {
     ...frame(task),
@@ -183,9 +192,7 @@ function inputGradient(task: Task): BlockedProblem[] {
   const phases = ([0, 1] as const).map((d) =>
     phasesOf(kernel.x[2 + d] as number, kernel.weight[2 + d] as number, stride[d], padding[d], dilation[d]),
   ) as [Phase[], Phase[]];
-  return phases[0].flatMap((vertical) =>
-    phases[1].map((horizontal) => inputGradientPhase(task, vertical, horizontal)),
-  );
+  return phases[0].flatMap((vertical) => phases[1].map((horizontal) => inputGradientPhase(task, vertical, horizontal)));
 }
 
 function inputGradientPhase(task: Task, vertical: Phase, horizontal: Phase): BlockedProblem {
@@ -262,8 +269,8 @@ function inputGradientPhase(task: Task, vertical: Phase, horizontal: Phase): Blo
 
 function weightGradient(task: Task): BlockedProblem {
   const { kernel, values } = task;
-  const { geometry, x, weight, y } = kernel;
-  const { stride, padding, dilation, groups } = geometry;
+  const { geometry, weight, y } = kernel;
+  const { stride, dilation, groups } = geometry;
   const [, channels, kh, kw] = weight;
   const taps = kh * kw;
   const outputs = weight[0] / groups;
@@ -273,29 +280,7 @@ function weightGradient(task: Task): BlockedProblem {
   const columns = [c, wholeAxis("u", kh), wholeAxis("v", kw)];
   const depth = positionAxes(y[0], y[2], y[3], Math.min(depthTarget, 2 * columnsFor(longest(c) * taps)));
   const [n, h, w] = depth;
-  const window = (axis: Axis, d: 0 | 1, size: number): Window => ({
-    axis,
-    step: stride[d],
-    shift: -padding[d],
-    span: ((weight[2 + d] as number) - 1) * dilation[d] + 1,
-    size,
-  });
-  const patches = patchesOf(
-    {
-      name: "pad",
-      read: values.reader(kernel.a),
-      images: n,
-      channels: c,
-      rows: window(h, 0, x[2]),
-      columns: window(w, 1, x[3]),
-      sourceChannels: x[1],
-    },
-    values.array(kernel.a),
-    [
-      [channels, "group"],
-      [1, fromOf(c)],
-    ],
-  );
+  const patches = inputPatches(task, n, c, h, w);
   const [byImage, byChannel, byRow, byColumn] = patches.strides;
   return {
     ...frame(task),

@@ -46,7 +46,9 @@ function tileSource({ name, rows, columns, kernel, sumStride, readA, readB }: Ti
     integer ? `${c} = ${c} + Math.imul(${x}, ${y}) | 0;` : `${c} += ${x} * ${y};`;
   const at = (base: string, offset: number) => (offset === 0 ? base : `${base} + ${offset} | 0`);
   const step = (part: number) => {
-    const loads = range(rows).map((i) => `const a${i}_${part} = ${readA("a", at("p", i * rowStride + part * depthA))};`);
+    const loads = range(rows).map(
+      (i) => `const a${i}_${part} = ${readA("a", at("p", i * rowStride + part * depthA))};`,
+    );
     const sums = range(columns).map((j) => {
       const load = `const b${j}_${part} = ${readB("b", at("q", j * columnStride + part * depthB))};`;
       const terms = range(rows).map((i) => multiplyAdd(sum(i, j, part), `a${i}_${part}`, `b${j}_${part}`));
@@ -85,7 +87,15 @@ export function directSource(
   const columns: Axis = evenAxis("j", n, columnBlock, tileColumns);
   const stride = Math.min(columns.block, n);
 
-  const finishParameters = [...values.names, "uniforms", ...batchNames, "iFrom", "iCount", ...fromNames([columns]), ...countNames([columns])];
+  const finishParameters = [
+    ...values.names,
+    "uniforms",
+    ...batchNames,
+    "iFrom",
+    "iCount",
+    ...fromNames([columns]),
+    ...countNames([columns]),
+  ];
   const finish = finishSource({
     name: "finish",
     dtype,
@@ -96,7 +106,10 @@ export function directSource(
     variables: [
       ...batchNames.map((name) => ({ name })),
       { name: "i", loop: { count: "iCount", value: "iFrom + iStep | 0", stride: `${stride}` } },
-      { name: "j", loop: { count: countOf(columns), value: isWhole(columns) ? "jStep" : "jFrom + jStep | 0", stride: "1" } },
+      {
+        name: "j",
+        loop: { count: countOf(columns), value: isWhole(columns) ? "jStep" : "jFrom + jStep | 0", stride: "1" },
+      },
     ],
   });
 
@@ -125,7 +138,10 @@ finish(${finishParameters.join(", ")});`;
 ${wholeRows > 0 ? `for (let iFrom = 0; iFrom < ${wholeRows}; iFrom = iFrom + ${tileRows} | 0) {\n${rowsOfTiles(tileRows)}\n}` : ""}
 ${m > wholeRows ? `{\nconst iFrom = ${wholeRows};\n${rowsOfTiles(m - wholeRows)}\n}` : ""}`;
   const start = (operand: typeof a) =>
-    sumOf(batchNames.map((name, axis) => [operand.strides[axis] as number, name] as const), operand.offset);
+    sumOf(
+      batchNames.map((name, axis) => [operand.strides[axis] as number, name] as const),
+      operand.offset,
+    );
   const oneBatch = `const startA = ${start(a)};\nconst blockB = ${start(b)};\n${blockLoops([columns], `{\n${body}\n}`)}`;
   const loops = batchNames.reduceRight(
     (inner, name, axis) => `for (let ${name} = 0; ${name} < ${batch[axis]}; ${name} = ${name} + 1 | 0) {\n${inner}\n}`,

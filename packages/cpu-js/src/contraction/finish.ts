@@ -34,7 +34,11 @@ export function finishSource({ name, dtype, emit, variables, slots, parameters, 
   readonly source: string;
   readonly usesUniforms: boolean;
 } {
-  const { levels, usesUniforms } = emit({ variables: variables.map((variable) => variable.name), accumulator: "sum", slots });
+  const { levels, usesUniforms } = emit({
+    variables: variables.map((variable) => variable.name),
+    accumulator: "sum",
+    slots,
+  });
   let at = "0";
   let open = "";
   let close = "";

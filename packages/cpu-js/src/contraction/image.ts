@@ -77,11 +77,17 @@ const startOf = ({ axis, step, shift }: Window): string => {
 
 const extentOf = ({ axis, step, span }: Window): string => {
   const count = countOf(axis);
-  return /^\d+$/.test(count) ? `${(Number(count) - 1) * step + span}` : `Math.imul(${count} - 1, ${step}) + ${span} | 0`;
+  return /^\d+$/.test(count)
+    ? `${(Number(count) - 1) * step + span}`
+    : `Math.imul(${count} - 1, ${step}) + ${span} | 0`;
 };
 
 /** The call for the current blocks; `firstChannel` counts in the source. */
-export const imageCall = ({ name, images, channels, rows, columns }: ImageSpec, source: string, firstChannel: string): string =>
+export const imageCall = (
+  { name, images, channels, rows, columns }: ImageSpec,
+  source: string,
+  firstChannel: string,
+): string =>
   `${name}(${[
     source,
     fromOf(images),

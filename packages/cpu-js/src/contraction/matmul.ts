@@ -8,12 +8,11 @@ import { directSource } from "./direct.ts";
 import { type Arguments, isIntegerKernel } from "./operands.ts";
 
 /** Products of so few multiplications are done before packing would have begun to pay. */
-const smallProduct = 4096;
+const smallProduct = 2048;
 /** With so few rows or columns each packed element is used too rarely. */
 const thin = 4;
 
-const isDirect = ({ m, n, k }: MatmulKernel): boolean =>
-  Math.min(m, n) <= thin || k <= 2 || m * n * k <= smallProduct;
+const isDirect = ({ m, n, k }: MatmulKernel): boolean => Math.min(m, n) <= thin || k <= 2 || m * n * k <= smallProduct;
 
 export function matmulSource(
   kernel: MatmulKernel,

@@ -3,7 +3,7 @@
  * interleaved, so that the micro-kernel reads both operands from front to back. An operand is an affine view: lanes and
  * depth are each one or several axes with strides, which covers transposed matrices and the patches of a convolution.
  */
-import { type Axis, countNames, countOf, isWhole, productOf } from "./axis.ts";
+import { type Axis, countNames, countOf, productOf } from "./axis.ts";
 
 export interface StridedAxis {
   readonly axis: Axis;
@@ -42,7 +42,8 @@ function walkLoops(depth: readonly StridedAxis[]): WalkLoop[] {
     if (axis.size === 1) continue;
     const inner = loops[0];
     const span = inner === undefined ? undefined : Number(productOf(inner.counts)) * inner.stride;
-    if (inner !== undefined && span === stride) loops[0] = { counts: [countOf(axis), ...inner.counts], stride: inner.stride };
+    if (inner !== undefined && span === stride)
+      loops[0] = { counts: [countOf(axis), ...inner.counts], stride: inner.stride };
     else loops.unshift({ counts: [countOf(axis)], stride });
   }
   return loops;
@@ -94,31 +95,47 @@ function advance(lanes: readonly StridedAxis[]): { declare: string; step: string
   return { declare, step: `base = base + ${(axes[last] as StridedAxis).stride} | 0;${wrap(last)}` };
 }
 
-/** A function (source, start, …counts) that fills the target from its first element. */
+/**
+ * A function (source, start, …counts) that fills the target from its first element, and the functions it calls for each
+ * panel: small functions are optimised as a whole, where one with all the loops would be replaced piecemeal while it runs.
+ */
 export function packSource(spec: PackSpec): string {
   const { name, lanes, rest } = spec;
   const loops = walkLoops(spec.depth);
   const { declare, step } = advance(lanes);
   const counts = loops.map((loop, depth) => `const n${depth} = ${productOf(loop.counts)};`);
+  const walkCounts = countNames(spec.depth.map(({ axis }) => axis));
   const total = productOf(lanes.map(({ axis }) => countOf(axis)));
+  const panelDepth = productOf(spec.depth.map(({ axis }) => countOf(axis)));
   const first = lanes[0]?.axis as Axis;
   const narrow = rest === "narrow" ? first.size % 3 : 0;
   const takeLane = (lane: number) =>
     lane === 0 || rest === "narrow"
       ? `const lane${lane} = base; ${step}`
       : `let lane${lane} = lane0; if ((taken + ${lane} | 0) < total) { lane${lane} = base; ${step} }`;
-  const panel = (width: number) =>
-    `${[0, 1, 2].slice(0, width).map(takeLane).join("\n")}\n${walk(loops, width, spec)}`;
-  const full = rest === "narrow" && isWhole(first) && first.size < 3 ? "" : panel(3);
-  const until = rest === "narrow" ? "(taken + 2 | 0) < total" : "taken < total";
-  return `function ${name}(source, start, ${packCounts(spec).join(", ")}) {
-const total = ${total};
+  const laneNames = (width: number) => ["lane0", "lane1", "lane2"].slice(0, width);
+  const panel = (
+    width: number,
+  ) => `function ${name}Panel${width}(${["source", ...laneNames(width), "p", ...walkCounts].join(", ")}) {
 ${counts.join("\n")}
+${walk(loops, width, spec)}
+}
+`;
+  const fill = (width: number) => `${laneNames(width)
+    .map((_, lane) => takeLane(lane))
+    .join("\n")}
+${name}Panel${width}(${["source", ...laneNames(width), "p", ...walkCounts].join(", ")});
+p = p + Math.imul(${width}, depth) | 0;`;
+  const hasFull = rest === "fill" || first.size >= 3;
+  const until = rest === "narrow" ? "(taken + 2 | 0) < total" : "taken < total";
+  return `${hasFull ? panel(3) : ""}${narrow === 0 ? "" : panel(narrow)}function ${name}(${["source", "start", ...packCounts(spec)].join(", ")}) {
+const total = ${total};
+const depth = ${panelDepth};
 let p = 0;
 let base = start;
 ${declare}
 let taken = 0;
-${full === "" ? "" : `for (; ${until}; taken = taken + 3 | 0) {\n${full}\n}`}
-${narrow === 0 ? "" : `if (taken < total) {\n${panel(narrow)}\n}`}
+${hasFull ? `for (; ${until}; taken = taken + 3 | 0) {\n${fill(3)}\n}` : ""}
+${narrow === 0 ? "" : `if (taken < total) {\n${fill(narrow)}\n}`}
 }`;
 }

@@ -17,7 +17,8 @@ export interface SharedValues {
 const rowLimit = 1 << 16;
 
 interface Tree {
-  readonly key: string;
+  /** Number of the structure: equal trees have equal keys. */
+  readonly key: number;
   readonly expensive: boolean;
   /** Slots it loads from. */
   readonly loads: ReadonlySet<number>;
@@ -25,15 +26,18 @@ interface Tree {
 }
 
 /** What an instruction computes, by structure: operands of inner stages by their own trees, all others by name. */
-function treeOf(instruction: Instruction, trees: ReadonlyMap<Value, Tree>): Tree {
-  const name = (value: Value): string => trees.get(value)?.key ?? `#${value}`;
+function treeOf(instruction: Instruction, trees: ReadonlyMap<Value, Tree>, keys: Map<string, number>): Tree {
+  const name = (value: Value): number | string => trees.get(value)?.key ?? `#${value}`;
   const { id: _, ...rest } = instruction;
-  const key = JSON.stringify(rest, (field, value: unknown) => {
+  const structure = JSON.stringify(rest, (field, value: unknown) => {
     if (field === "args") return (value as Value[]).map(name);
     if (field === "dynamic")
       return (value as { value: Value }[]).map((entry) => ({ ...entry, value: name(entry.value) }));
     return value;
   });
+  // Numbers, not the text of whole trees: a value used twice at every level would double it each time.
+  const key = keys.get(structure) ?? keys.size;
+  keys.set(structure, key);
   const operands = operandsOf(instruction).flatMap((value) => trees.get(value) ?? []);
   const loads = new Set(operands.flatMap((tree) => [...tree.loads]));
   if (instruction.op === "load") loads.add(instruction.slot);
@@ -56,7 +60,8 @@ export function findShared(
   if (stages.filter((stage) => stage.over === "inner").length < 2 || product(inner) > rowLimit) return none;
   const kept = new Map<Value, number>();
   const known = new Map<Value, number>();
-  const first = new Map<string, { value: Value; tree: Tree }>();
+  const first = new Map<number, { value: Value; tree: Tree }>();
+  const keys = new Map<string, number>();
   let rows = 0;
   const forget = (body: readonly Instruction[]) => {
     for (const instruction of body) {
@@ -75,7 +80,7 @@ export function findShared(
     const body = stage.body.filter((instruction) => live.has(instruction.id));
     for (const instruction of body) {
       if (instruction.op !== "store" && instruction.op !== "reduce")
-        trees.set(instruction.id, treeOf(instruction, trees));
+        trees.set(instruction.id, treeOf(instruction, trees, keys));
     }
     const matches = new Map<Value, Value>();
     for (const [value, tree] of trees) {

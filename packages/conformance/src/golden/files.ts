@@ -1,0 +1,161 @@
+/** Finding and reading golden files: every JSON file below a folder that names one of the schemas, checked against it. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import type { GoldenAutodiffFile } from "./autodiffCases.ts";
+import type { GoldenOpFile } from "./opCases.ts";
+import type { GoldenOptimizerFile } from "./optimizerCases.ts";
+
+/** A golden file, by what its schema says it is. */
+export type GoldenFile = { readonly path: string } & (
+  | { readonly layer: "ops"; readonly content: GoldenOpFile }
+  | { readonly layer: "autodiff"; readonly content: GoldenAutodiffFile }
+  | { readonly layer: "optimizers"; readonly content: GoldenOptimizerFile }
+  /** Of a known family, but nothing here runs it. */
+  | { readonly layer: "other"; readonly schema: string }
+  | { readonly layer: "invalid"; readonly message: string }
+);
+
+type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+type JsonObject = { readonly [key: string]: Json };
+
+class SchemaError extends Error {}
+
+const isObject = (value: Json | undefined): value is JsonObject =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function object(where: string, value: Json | undefined): JsonObject {
+  if (!isObject(value)) throw new SchemaError(`${where}: expected an object`);
+  return value;
+}
+function list(where: string, value: Json | undefined): readonly Json[] {
+  if (!Array.isArray(value)) throw new SchemaError(`${where}: expected a list`);
+  return value;
+}
+function text(where: string, value: Json | undefined): string {
+  if (typeof value !== "string" || value === "") throw new SchemaError(`${where}: expected a name`);
+  return value;
+}
+
+const numberWords = new Set<Json>(["NaN", "Infinity", "-Infinity"]);
+
+/** A list of numbers, the non-finite ones as words. */
+function numbers(where: string, value: Json | undefined, count?: number): void {
+  const values = list(where, value);
+  if (count !== undefined && values.length !== count) {
+    throw new SchemaError(`${where}: got ${values.length} numbers, expected ${count}`);
+  }
+  const wrong = values.findIndex((v) => typeof v !== "number" && !numberWords.has(v));
+  if (wrong >= 0) throw new SchemaError(`${where}: element ${wrong} is ${JSON.stringify(values[wrong])}, not a number`);
+}
+
+function sizeOf(where: string, value: Json | undefined): number {
+  return list(where, value).reduce<number>((size, n) => {
+    if (!Number.isInteger(n) || (n as number) < 0) throw new SchemaError(`${where}: ${JSON.stringify(n)} is no size`);
+    return size * (n as number);
+  }, 1);
+}
+
+const tensorDTypes: ReadonlySet<Json | undefined> = new Set(["float64", "int32", "bool"]);
+
+/** Number of elements. */
+function tensor(where: string, value: Json | undefined): number {
+  const { shape, dtype, values } = object(where, value);
+  if (!tensorDTypes.has(dtype)) throw new SchemaError(`${where}: ${JSON.stringify(dtype)} is no dtype of a golden file`);
+  const size = sizeOf(`${where}.shape`, shape);
+  numbers(`${where}.values`, values, size);
+  return size;
+}
+
+/** Sizes of the inputs. */
+function inputs(where: string, value: Json | undefined): number[] {
+  return list(where, value).map((input, i) => {
+    text(`${where}[${i}].name`, object(`${where}[${i}]`, input).name);
+    return tensor(`${where}[${i}]`, input);
+  });
+}
+
+/** One list of numbers, or null, per input or output. */
+function perTensor(where: string, value: Json | undefined, sizes: readonly number[]): void {
+  const lists = list(where, value);
+  if (lists.length !== sizes.length) throw new SchemaError(`${where}: got ${lists.length} lists, expected ${sizes.length}`);
+  for (const [i, entry] of lists.entries()) if (entry !== null) numbers(`${where}[${i}]`, entry, sizes[i]);
+}
+
+function checkOpCase(where: string, golden: JsonObject): void {
+  object(`${where}.attributes`, golden.attributes);
+  const inputSizes = inputs(`${where}.inputs`, golden.inputs);
+  const outputs = golden.outputs === undefined ? [golden.output] : list(`${where}.outputs`, golden.outputs);
+  const outputSizes = outputs.map((output, i) => tensor(`${where}.output ${i}`, output));
+  if (golden.outputGradient !== undefined) numbers(`${where}.outputGradient`, golden.outputGradient, outputSizes[0]);
+  if (golden.outputGradients !== undefined) perTensor(`${where}.outputGradients`, golden.outputGradients, outputSizes);
+  if (golden.inputGradients === undefined) return;
+  perTensor(`${where}.inputGradients`, golden.inputGradients, inputSizes);
+  if (golden.outputGradient === undefined && golden.outputGradients === undefined) {
+    throw new SchemaError(`${where}: inputGradients without outputGradient`);
+  }
+}
+
+function checkAutodiffCase(where: string, golden: JsonObject): void {
+  text(`${where}.expression`, golden.expression);
+  const sizes = inputs(`${where}.inputs`, golden.inputs);
+  numbers(`${where}.value`, [golden.value as Json]);
+  for (const key of ["gradients", "vectors", "hessianVectorProducts"]) perTensor(`${where}.${key}`, golden[key], sizes);
+}
+
+function checkOptimizerCase(where: string, golden: JsonObject): void {
+  object(`${where}.options`, golden.options);
+  const sizes = list(`${where}.parameters`, golden.parameters).map((parameter, i) => {
+    const at = `${where}.parameters[${i}]`;
+    const { name, shape, values } = object(at, parameter);
+    text(`${at}.name`, name);
+    const size = sizeOf(`${at}.shape`, shape);
+    numbers(`${at}.values`, values, size);
+    return size;
+  });
+  for (const [k, entry] of list(`${where}.expected`, golden.expected).entries()) {
+    const { step, parameters } = object(`${where}.expected[${k}]`, entry);
+    if (!Number.isInteger(step)) throw new SchemaError(`${where}.expected[${k}].step: expected a whole number`);
+    perTensor(`${where}.expected[${k}].parameters`, parameters, sizes);
+  }
+}
+
+const families = {
+  "thalweg/golden-op/1": { layer: "ops", named: "op", check: checkOpCase },
+  "thalweg/golden-autodiff/1": { layer: "autodiff", named: "family", check: checkAutodiffCase },
+  "thalweg/golden-optimizer/1": { layer: "optimizers", named: "optimizer", check: checkOptimizerCase },
+} as const;
+
+/** Undefined: not a golden file. */
+function readGoldenFile(path: string, shown: string): GoldenFile | undefined {
+  let content: Json;
+  try {
+    content = JSON.parse(readFileSync(path, "utf8")) as Json;
+  } catch (error) {
+    return { path: shown, layer: "invalid", message: `not JSON: ${error instanceof Error ? error.message : error}` };
+  }
+  const schema = isObject(content) ? content.schema : undefined;
+  if (!isObject(content) || typeof schema !== "string" || !schema.startsWith("thalweg/golden-")) return undefined;
+  const family = families[schema as keyof typeof families];
+  if (!family) return { path: shown, layer: "other", schema };
+  try {
+    text(family.named, content[family.named]);
+    for (const [i, golden] of list("cases", content.cases).entries()) {
+      const name = text(`cases[${i}].name`, object(`cases[${i}]`, golden).name);
+      family.check(`case ${name}`, golden as JsonObject);
+    }
+  } catch (error) {
+    if (!(error instanceof SchemaError)) throw error;
+    return { path: shown, layer: "invalid", message: `breaks ${schema}: ${error.message}` };
+  }
+  // Checked just now.
+  return { path: shown, layer: family.layer, content } as unknown as GoldenFile;
+}
+
+/** Every golden file below `directory`, in the order of their paths, which are given relative to it. */
+export function readGoldenFiles(directory: string): GoldenFile[] {
+  const paths = readdirSync(directory, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith(".json"))
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
+  return paths.flatMap((path) => readGoldenFile(path, relative(directory, path)) ?? []);
+}
