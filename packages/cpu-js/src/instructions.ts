@@ -12,7 +12,9 @@ import {
 import type { Located, Place } from "./place.ts";
 import {
   binarySource,
+  boundSource,
   castSource,
+  choice,
   constantTerm,
   givesWholeNumber,
   keepsExactness,
@@ -82,7 +84,46 @@ function emitLoad(instruction: Load, slots: readonly Slot[], place: Place): Loca
   const text = !guarded ? element : dtype === "bool" ? `${guard.text} && ${element}` : `${guard.text} ? ${element} : 0`;
   const depth = slot.written ? place.depth : Math.max(at.depth, guard.depth);
   const scope = place.scope(depth);
-  return { text: slot.written ? scope.compute(text, "v") : scope.define(text, "v"), dtype, exact: true, depth };
+  const name = slot.written ? scope.compute(text, "v") : scope.define(text, "v");
+  return { text: name, dtype, exact: true, depth, chance: dtype === "bool" };
+}
+
+/** The array that `choice` needs. */
+const pairIn = (place: Place): string => place.scope(0).define("$pair()", "t");
+
+const isFloat = ({ dtype }: Located): boolean => dtype === "float32" || dtype === "float64";
+
+/** Operations whose usual JavaScript branches on the elements: written without a branch where that runs per element. */
+function branchless(instruction: Instruction, place: Place): { text: string; depth: number; exact: boolean } | undefined {
+  if (!("args" in instruction)) return undefined;
+  const args = instruction.args.map((arg) => place.value(arg));
+  const depth = Math.max(...args.map((arg) => arg.depth));
+  if (depth < place.depth) return undefined;
+  const [a, b, c] = args as [Located, Located, Located];
+  switch (instruction.op) {
+    case "relu":
+      if (!isFloat(a)) return undefined;
+      return { text: choice(pairIn(place), `${a.text} < 0 | 0`, "0", a.text), depth, exact: a.exact };
+    case "maximum":
+    case "minimum": {
+      const [x, bound] = a.constant === undefined ? [a, b] : [b, a];
+      if (!isFloat(x) || bound.constant === undefined || x.constant !== undefined) return undefined;
+      const text = boundSource(instruction.op, pairIn(place), x.text, bound.constant);
+      return text === undefined ? undefined : { text, depth, exact: a.exact && b.exact };
+    }
+    case "where":
+      if (!a.chance || a.depth < place.depth || !isFloat(b)) return undefined;
+      return { text: choice(pairIn(place), `${a.text} | 0`, b.text, c.text), depth, exact: b.exact && c.exact };
+    default:
+      return undefined;
+  }
+}
+
+/** Whether a bool is decided by elements: compared as floats, loaded, or put together from such bools. */
+function isChance(instruction: Instruction, place: Place): boolean {
+  if (!("args" in instruction) || instruction.op === "isNaN") return false;
+  const args = instruction.args.map((arg) => place.value(arg));
+  return args.some((arg) => arg.chance) || (instruction.dtype === "bool" && args.some(isFloat));
 }
 
 /**
@@ -98,8 +139,12 @@ export function emitInstruction(
   const { op } = instruction;
   const pure = (text: string, depth: number, exact: boolean): Located => {
     const { dtype } = instruction as { dtype: Located["dtype"] };
-    return { text: place.scope(depth).define(text, "v"), dtype, exact: exact || dtype !== "float32", depth };
+    const name = place.scope(depth).define(text, "v");
+    const chance = dtype === "bool" && isChance(instruction, place);
+    return { text: name, dtype, exact: exact || dtype !== "float32", depth, chance };
   };
+  const flat = branchless(instruction, place);
+  if (flat !== undefined) return pure(flat.text, flat.depth, flat.exact);
   if (isUnary(op)) {
     const arg = place.value((instruction as { args: readonly [Value] }).args[0]);
     return pure(unarySource(op, arg), arg.depth, givesWholeNumber(op) || (keepsExactness(op) && arg.exact));

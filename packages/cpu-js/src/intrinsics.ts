@@ -37,7 +37,11 @@ function fail(label: string, index: number, size: number): never {
   throw new IndexError(label, `index ${index} is out of range for size ${size}`);
 }
 
+const pair = new Float64Array(2);
+
 export const intrinsics = {
+  /** Scratch of `choice` (scalarSource.ts), of whichever kernel runs. */
+  $pair: (): Float64Array => pair,
   $erf: erf,
   $softplus: softplus,
   $sigmoid: sigmoid,

@@ -29,6 +29,7 @@ export interface Recipe {
 
 export interface RecipeOptions {
   readonly ops: readonly string[];
+  /** The first is the most frequent. */
   readonly dtypes: readonly LeafDType[];
   readonly kinds: readonly Leaf["kind"][];
   /** Zero sizes too. Default true. */
@@ -36,26 +37,28 @@ export interface RecipeOptions {
   readonly maxSteps?: number;
 }
 
-export function recipes({ ops, dtypes, kinds, zeroSizes = true, maxSteps = 10 }: RecipeOptions): fc.Arbitrary<Recipe> {
+export function recipes({ ops, dtypes, kinds, zeroSizes = true, maxSteps = 14 }: RecipeOptions): fc.Arbitrary<Recipe> {
   const size = fc.oneof(
     { weight: 8, arbitrary: fc.integer({ min: 1, max: 5 }) },
     { weight: 2, arbitrary: fc.constant(1) },
     ...(zeroSizes ? [{ weight: 1, arbitrary: fc.constant(0) }] : []),
   );
   const leaf = fc.record({
-    shape: fc.array(size, { maxLength: 4 }),
-    dtype: fc.constantFrom(...dtypes),
+    shape: fc.array(size, { maxLength: 4, size: "max" }),
+    dtype: fc.oneof(
+      ...dtypes.map((dtype, i) => ({ weight: i === 0 ? 2 * dtypes.length : 1, arbitrary: fc.constant(dtype) })),
+    ),
     kind: fc.constantFrom(...kinds),
     seed: fc.integer({ min: 0, max: 50 }),
   });
   const step = fc.record({
     op: fc.constantFrom(...ops),
-    numbers: fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 8 }),
+    numbers: fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 8, size: "max" }),
   });
   return fc.record({
     leaves: fc.array(leaf, { minLength: 1, maxLength: 3 }),
-    steps: fc.array(step, { minLength: 1, maxLength: maxSteps }),
-    results: fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 2 }),
+    steps: fc.array(step, { minLength: 1, maxLength: maxSteps, size: "max" }),
+    results: fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 4, size: "max" }),
   });
 }
 

@@ -18,8 +18,8 @@ const seed = process.env.THALWEG_SWEEP_SEED === undefined ? 20260731 : Number(pr
 const timeout = 60_000 + 200 * numRuns;
 
 const exact: RecipeOptions = { ops: allOperations, dtypes: ["float64", "int32", "bool"], kinds: ["spread", "ties", "special"] };
-const smooth: RecipeOptions = { ops: continuousOperations, dtypes: ["float64"], kinds: ["spread", "ties"], maxSteps: 8 };
-const rounded: RecipeOptions = { ops: continuousOperations, dtypes: ["float32"], kinds: ["spread", "ties"], maxSteps: 8 };
+const smooth: RecipeOptions = { ops: continuousOperations, dtypes: ["float64"], kinds: ["spread", "ties"], maxSteps: 10 };
+const rounded: RecipeOptions = { ops: continuousOperations, dtypes: ["float32"], kinds: ["spread", "ties"], maxSteps: 10 };
 
 const double: Tolerance = { relative: 1e-9, cancelled: 1e-12 };
 const single: Tolerance = { relative: 1e-4, cancelled: 1e-5 };

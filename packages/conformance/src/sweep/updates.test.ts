@@ -23,7 +23,7 @@ const leaf: fc.Arbitrary<Leaf> = fc.record({
   kind: fc.constantFrom("spread" as const, "ties" as const),
   seed: fc.integer({ min: 0, max: 50 }),
 });
-const numbers = fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 6 });
+const numbers = fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 6, size: "max" });
 const pointwise = ["add", "sub", "mul", "tanh", "scale", "neg", "sum", "mean", "permute", "matmul", "softmax", "flip", "barrier"];
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ op: fc.constant("assign"), numbers }) },
@@ -33,8 +33,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 const recipe: fc.Arbitrary<Recipe> = fc.record({
   leaves: fc.array(leaf, { minLength: 1, maxLength: 4 }),
-  steps: fc.array(step, { minLength: 1, maxLength: 12 }),
-  results: fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 2 }),
+  steps: fc.array(step, { minLength: 1, maxLength: 14, size: "max" }),
+  results: fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 4, size: "max" }),
 });
 
 /** One step without memory: the results, and what every leaf has become. */

@@ -79,6 +79,9 @@ export function div(a: TensorLike, b: TensorLike): Tensor {
   return binary("div", "div", toFloat(x), toFloat(y));
 }
 
+/** a / b of whole numbers of one dtype, without the fraction; 0 where b is. Not public: PyTorch's `/` gives fractions. */
+export const wholeQuotient = (a: Tensor, b: Tensor): Tensor => binary("div", "div", a, b);
+
 /**
  * a ** b as in C99: x⁰ = 1 for every x, 1^NaN = 1, (-1)^±Infinity = 1. Exponents 1, 2 and 3 given as bare numbers become
  * products. Throws ArgumentError for an integer to a negative bare exponent.

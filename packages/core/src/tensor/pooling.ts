@@ -4,7 +4,7 @@ import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, type Shape } from "../graph/shape.ts";
 import { asTensor, broadcastTo, castTo, reshapeTo, type TensorLike } from "./convert.ts";
 import { type Pair, pair } from "./convolution.ts";
-import { add, ceil, div, floor, less, maximum, mul, relu, sub, where } from "./elementwise.ts";
+import { add, ceil, div, less, maximum, mul, relu, sub, where, wholeQuotient } from "./elementwise.ts";
 import { gather, indexSelect } from "./indexing.ts";
 import { tensor } from "./literal.ts";
 import { reduceNode } from "./reduce.ts";
@@ -109,9 +109,8 @@ export function maxPool2d(x: TensorLike, options: MaxPoolOptions): Tensor {
     Number.NEGATIVE_INFINITY,
   );
   const best = reduceNode("argMax", unfold(padded, rows, columns, [0, 0]), [3, 5], "int32");
-  // Position in the window → row and column in the window → position in the plane. The quotient is exact: the half keeps it
-  // away from whole numbers.
-  let ki = castTo(floor(div(add(castTo(best, "float32"), 0.5), columns.kernel)), "int32");
+  // Position in the window → row and column in the window → position in the plane.
+  let ki = wholeQuotient(best, asTensor(columns.kernel, "int32"));
   let kj = sub(best, mul(ki, columns.kernel));
   // Where a window holds nothing above -Infinity, its padding came first: take its first real element instead.
   if (rows.padding > 0) ki = maximum(ki, firstInside(rows, 2));

@@ -13,7 +13,7 @@ import { type Prepared, prepare, realize, withRealized } from "../runtime/evalua
 import { Storage } from "../runtime/storage.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
-import { mapTensors, tensorsIn } from "./structure.ts";
+import { isPlain, mapTensors, tensorsIn } from "./structure.ts";
 
 /** Signatures kept per compiled function; the oldest goes when a new one comes. */
 const signatureLimit = 64;
@@ -28,7 +28,8 @@ export interface CompiledFunction<Args extends unknown[], Result> {
 
 /**
  * A function that computes the same as `fn`, as one Program. Tensor arguments (anywhere in lists or plain objects) may
- * change their values from call to call; everything else in the arguments is part of the signature, as are shapes and
+ * change their values from call to call; everything else in the arguments is part of the signature (parameters, functions
+ * and objects of classes by identity, typed arrays and the rest by value), as are shapes and
  * dtypes: a new signature is traced anew. `fn` must build its result from its arguments, parameters and constants
  * alone; anything else it does (logging, reading the clock) happens at the trace only. Returned tensors are realised.
  */
@@ -38,7 +39,7 @@ export function compile<Args extends unknown[], Result>(fn: (...args: Args) => R
 
   const find = (args: Args, tensors: readonly Tensor[]): Entry => {
     const backend = currentBackend();
-    const key = signatureOf(args, tensors);
+    const key = signatureOf(args);
     const known = entries.get(key) ?? [];
     const valid = known.find((entry) => entry.backend === backend && entry.trace.guards.every((holds) => holds()));
     if (valid) return valid;
@@ -79,12 +80,32 @@ interface Entry {
   readonly handles: BufferHandle[];
 }
 
-/** Shapes and dtypes of tensors, identity of parameters, everything else by value. */
-function signatureOf(args: unknown, tensors: readonly Tensor[]): string {
-  let key = "";
-  for (const tensor of tensors) key += `${tensor.dtype}${tensor.shape.join()};`;
-  if (!Array.isArray(args) || tensors.length === args.length) return key;
-  return key + JSON.stringify(mapTensors(args, () => "tensor"), (_, value) => (typeof value === "function" ? String(value) : value));
+const identities = new WeakMap<object, number>();
+let identityCount = 0;
+
+function identityOf(value: object): number {
+  let identity = identities.get(value);
+  if (identity === undefined) {
+    identity = identityCount++;
+    identities.set(value, identity);
+  }
+  return identity;
+}
+
+/** Shapes and dtypes of tensors, identity of parameters, functions and objects of classes, everything else by value. */
+function signatureOf(value: unknown): string {
+  if (value instanceof Tensor) {
+    return value instanceof Parameter ? `#${identityOf(value)}` : `${value.dtype}[${value.shape.join()}]`;
+  }
+  if (Array.isArray(value)) return `(${value.map(signatureOf).join()})`;
+  if (typeof value === "string") return JSON.stringify(value);
+  if (typeof value === "function") return `#${identityOf(value)}`;
+  if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
+  if (isPlain(value)) {
+    return `{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${signatureOf(item)}`).join()}}`;
+  }
+  if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${String(value)})`;
+  return `#${identityOf(value)}`;
 }
 
 function traceCall<Args extends unknown[]>(fn: (...args: Args) => unknown, args: Args, tensors: readonly Tensor[], backend: Backend): Entry {

@@ -1,7 +1,8 @@
 /** Arguments and results of compiled functions: tensors anywhere inside plain lists and objects. */
 import { Tensor } from "../tensor/tensor.ts";
 
-const isPlain = (value: unknown): value is Record<string, unknown> => {
+/** A record written as `{ … }`. */
+export const isPlain = (value: unknown): value is Record<string, unknown> => {
   if (typeof value !== "object" || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   return prototype === Object.prototype || prototype === null;

@@ -8,6 +8,7 @@ import type { Names, Scope } from "../scope.ts";
 import {
   type Accumulator,
   accumulate,
+  accumulateFew,
   declare,
   emptyValue,
   findsPosition,
@@ -194,6 +195,7 @@ export class Nest {
     const accumulators = this.#accumulators(stage, 1);
     for (const accumulator of accumulators.values()) scope.push(declare(accumulator));
     const strides = contiguousStrides(inner);
+    const pair = () => (scopes[0] as Scope).define("$pair()", "t");
     for (let point = 0; point < this.#points; point++) {
       const fixed = inner.map((size, axis) => ({
         text: undefined,
@@ -203,7 +205,7 @@ export class Nest {
       }));
       const place = new Place(scopes, [...lane.variables, ...fixed], new Map(lane.values), this.#names, label, phased);
       this.#body(stage, place, (reduction, value) =>
-        scope.push(accumulate(accumulators.get(reduction.id) as Accumulator, 0, value, `${point}`)),
+        scope.push(accumulateFew(accumulators.get(reduction.id) as Accumulator, value, point, pair)),
       );
     }
     this.#finish(accumulators, scope, lane, scopes.length - 1);

@@ -1,7 +1,7 @@
 /** Reductions in generated code: how an accumulator starts, takes a value, and joins another. */
 import { castValue, type Instruction, reduceIdentity } from "@thalweg/core/backend";
 import type { Located } from "../place.ts";
-import { asNumber, literal, rounded, wrap } from "../scalarSource.ts";
+import { asNumber, choice, literal, rounded, wrap } from "../scalarSource.ts";
 
 export type Reduction = Extract<Instruction, { op: "reduce" }>;
 
@@ -64,6 +64,38 @@ export function accumulate(
   const sign = reduction.fn === "argMax" ? ">" : "<";
   // A NaN is most extreme, the first of them stays.
   return `{ const x = ${x}; if (x ${sign} ${name} || (x !== x && ${name} === ${name})) { ${name} = x; ${position} = ${at}; } }`;
+}
+
+const extremes: ReadonlySet<string> = new Set(["max", "min", "argMax", "argMin"]);
+
+/**
+ * The statements that take the next of a few values, all written out: which of few is the extreme is anyone's guess, so
+ * they do not branch. `pair` names the array that `choice` needs.
+ */
+export function accumulateFew(
+  accumulator: Accumulator,
+  value: Located,
+  at: number,
+  pair: () => string,
+): string {
+  const { reduction, parts, position } = accumulator;
+  const { fn, dtype } = reduction;
+  const name = parts[0] as string;
+  if (!extremes.has(fn) || value.dtype === "bool") return accumulate(accumulator, 0, value, `${at}`);
+  if (position === undefined && dtype !== "float32" && dtype !== "float64") return accumulate(accumulator, 0, value, "");
+  if (at === 0) return `${name} = ${position === undefined ? value.text : rounded(value)};`;
+  const sign = fn === "max" || fn === "argMax" ? ">" : "<";
+  if (position !== undefined) {
+    const test = `(x ${sign} ${name} | 0) | ((x !== x | 0) & (${name} === ${name} | 0))`;
+    const take = `${name} = ${choice(pair(), "c", "x", name)}; ${position} = ${position} ^ ((${position} ^ ${at}) & -c);`;
+    return `{ const x = ${rounded(value)}, c = ${test}; ${take} }`;
+  }
+  // Of two zeros the larger is +0.
+  const wrong = fn === "max" ? name : value.text;
+  const other = fn === "max" ? value.text : name;
+  const zeros = `((Object.is(${wrong}, -0) | 0) & (${other} === 0 | 0))`;
+  const test = `(${value.text} ${sign} ${name} | 0) | (${value.text} !== ${value.text} | 0) | ${zeros}`;
+  return `${name} = ${choice(pair(), test, value.text, name)};`;
 }
 
 /** The finished value, as an expression. */
