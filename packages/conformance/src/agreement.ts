@@ -2,8 +2,7 @@
  * Two backends in step: everything is done on both, and after every run each buffer the Program wrote is compared. What
  * the first computed goes on, so that differences are found where they arise and do not add up.
  */
-import type { Backend, BufferHandle } from "@thalweg/core";
-import { decode, type Executable, type HostArray, printProgram } from "@thalweg/core/backend";
+import { type Backend, type BufferHandle, decode, type Executable, type HostArray, printProgram } from "@thalweg/core/backend";
 
 export interface AgreementOptions {
   /** Allowed difference relative to the largest entry of a buffer or 1; for float64 buffers. Default 1e-10. */
@@ -57,8 +56,16 @@ export function inAgreement(first: Backend, second: Backend, options: AgreementO
     }),
     run(executable, handles, uniforms) {
       const { program, first: one, second: two } = executable as PairedExecutable;
-      first.run(one, handles.map((handle) => pair(handle).first), uniforms);
-      second.run(two, handles.map((handle) => pair(handle).second), uniforms);
+      first.run(
+        one,
+        handles.map((handle) => pair(handle).first),
+        uniforms,
+      );
+      second.run(
+        two,
+        handles.map((handle) => pair(handle).second),
+        uniforms,
+      );
       const bound = program.buffers.filter(({ kind }) => kind !== "temporary");
       for (const [i, { kind, dtype, name }] of bound.entries()) {
         if (kind === "input") continue;

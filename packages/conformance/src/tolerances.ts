@@ -88,12 +88,14 @@ export const tolerances: ReadonlyMap<string, ToleranceRow> = new Map([
   ...rows("gelu mish", {
     output: ulp(8, "one"),
     gradient: ulp(16, "one"),
-    reason: "x times a function that cancels in the far tail, where the golden values too are exact to 1e-16 absolute only.",
+    reason:
+      "x times a function that cancels in the far tail, where the golden values too are exact to 1e-16 absolute only.",
   }),
   ...rows("pow", {
     output: ulp(16),
     gradient: summed(16),
-    reason: "exp(b·log a): the error of the logarithm is multiplied by the exponent. The gradient sums over broadcast axes.",
+    reason:
+      "exp(b·log a): the error of the logarithm is multiplied by the exponent. The gradient sums over broadcast axes.",
   }),
   ...rows("sum mean cumSum scatterAdd norm", {
     output: summed(2),
@@ -113,7 +115,8 @@ export const tolerances: ReadonlyMap<string, ToleranceRow> = new Map([
   ...rows("logSumExp softmax logSoftmax", {
     output: summed(4),
     gradient: summed(8),
-    reason: "Exponentials of differences from the maximum (an absolute error in the exponent is relative outside), and their sum.",
+    reason:
+      "Exponentials of differences from the maximum (an absolute error in the exponent is relative outside), and their sum.",
   }),
   ...rows("matmul linear einsum conv1d conv2d convTranspose2d", {
     output: summed(2),

@@ -60,7 +60,8 @@ const tensorDTypes: ReadonlySet<Json | undefined> = new Set(["float64", "int32",
 /** Number of elements. */
 function tensor(where: string, value: Json | undefined): number {
   const { shape, dtype, values } = object(where, value);
-  if (!tensorDTypes.has(dtype)) throw new SchemaError(`${where}: ${JSON.stringify(dtype)} is no dtype of a golden file`);
+  if (!tensorDTypes.has(dtype))
+    throw new SchemaError(`${where}: ${JSON.stringify(dtype)} is no dtype of a golden file`);
   const size = sizeOf(`${where}.shape`, shape);
   numbers(`${where}.values`, values, size);
   return size;
@@ -77,7 +78,8 @@ function inputs(where: string, value: Json | undefined): number[] {
 /** One list of numbers, or null, per input or output. */
 function perTensor(where: string, value: Json | undefined, sizes: readonly number[]): void {
   const lists = list(where, value);
-  if (lists.length !== sizes.length) throw new SchemaError(`${where}: got ${lists.length} lists, expected ${sizes.length}`);
+  if (lists.length !== sizes.length)
+    throw new SchemaError(`${where}: got ${lists.length} lists, expected ${sizes.length}`);
   for (const [i, entry] of lists.entries()) if (entry !== null) numbers(`${where}[${i}]`, entry, sizes[i]);
 }
 

@@ -32,7 +32,18 @@ const run = (options?: Parameters<typeof runGolden>[2]) => runGolden(referenceBa
 
 describe("runGolden", () => {
   it("runs what is found, in both dtypes, with gradients", async () => {
-    write("deep/down/add.json", file([add({ outputGradient: [1, 2], inputGradients: [[1, 2], [1, 2]] })]));
+    write(
+      "deep/down/add.json",
+      file([
+        add({
+          outputGradient: [1, 2],
+          inputGradients: [
+            [1, 2],
+            [1, 2],
+          ],
+        }),
+      ]),
+    );
     write("notes.json", { unrelated: true });
     write("README.md", "# no JSON");
     const report = await run();
@@ -41,10 +52,24 @@ describe("runGolden", () => {
   });
 
   it.each([
-    ["values", { output: { shape: [2], dtype: "float64", values: [11, 22.0001] } }, /output 0, element 1: got 22, expected 22\.0001/],
+    [
+      "values",
+      { output: { shape: [2], dtype: "float64", values: [11, 22.0001] } },
+      /output 0, element 1: got 22, expected 22\.0001/,
+    ],
     ["shapes", { output: { shape: [1, 2], dtype: "float64", values: [11, 22] } }, /got shape \[2\], expected \[1,2\]/],
     ["dtypes", { output: { shape: [2], dtype: "int32", values: [11, 22] } }, /got dtype float64, expected int32/],
-    ["gradients", { outputGradient: [1, 2], inputGradients: [[1, 2], [1, 3]] }, /gradient by b, element 1: got 2, expected 3/],
+    [
+      "gradients",
+      {
+        outputGradient: [1, 2],
+        inputGradients: [
+          [1, 2],
+          [1, 3],
+        ],
+      },
+      /gradient by b, element 1: got 2, expected 3/,
+    ],
     ["NaN", { output: { shape: [2], dtype: "float64", values: ["NaN", 22] } }, /got 11, expected NaN/],
   ])("finds wrong %s", async (_what, wrong, message) => {
     write("add.json", file([add(wrong), add()]));
@@ -75,7 +100,13 @@ describe("runGolden", () => {
 
   it("fails for operations, families and files it does not understand", async () => {
     write("a.json", file([add()], "frobnicate"));
-    write("b.json", { schema: "thalweg/golden-autodiff/1", family: "nonsense", cases: [{ name: "x", expression: "x", inputs: [], value: 0, gradients: [], vectors: [], hessianVectorProducts: [] }] });
+    write("b.json", {
+      schema: "thalweg/golden-autodiff/1",
+      family: "nonsense",
+      cases: [
+        { name: "x", expression: "x", inputs: [], value: 0, gradients: [], vectors: [], hessianVectorProducts: [] },
+      ],
+    });
     write("c.json", "{");
     write("d.json", file([add({ inputs: [{ name: "a", shape: [3], dtype: "float64", values: [1, 2] }] })]));
     write("e.json", file([{ ...add(), name: undefined }]));
@@ -94,7 +125,10 @@ describe("runGolden", () => {
     write("add.json", file([add({ float64Range: true })]));
     expect((await run()).layers.ops).toEqual({ passed: 1, failed: 0, notApplicable: 1 });
     const reference = referenceBackend();
-    const single: Backend = { ...reference, capabilities: { ...reference.capabilities, dtypes: new Set(["float32", "int32", "bool"]) } };
+    const single: Backend = {
+      ...reference,
+      capabilities: { ...reference.capabilities, dtypes: new Set(["float32", "int32", "bool"]) },
+    };
     expect((await runGolden(single, directory)).layers.ops).toEqual({ passed: 0, failed: 0, notApplicable: 2 });
   });
 
@@ -106,11 +140,26 @@ describe("runGolden", () => {
   it("takes inputs float32 cannot hold as what they are rounded to", async () => {
     // Cancels: 0.1 in float32 is 1.5e-9 off, a hundred times the difference that is left.
     const values = [0.1, 0.1 + 1e-10];
-    const output = { shape: [2], dtype: "float64", values: [values[0] as number, values[1] as number].map((v) => v - 0.1) };
-    write("sub.json", file([add({ inputs: [
-      { name: "a", shape: [2], dtype: "float64", values },
-      { name: "b", shape: [2], dtype: "float64", values: [0.1, 0.1] },
-    ], output })], "sub"));
+    const output = {
+      shape: [2],
+      dtype: "float64",
+      values: [values[0] as number, values[1] as number].map((v) => v - 0.1),
+    };
+    write(
+      "sub.json",
+      file(
+        [
+          add({
+            inputs: [
+              { name: "a", shape: [2], dtype: "float64", values },
+              { name: "b", shape: [2], dtype: "float64", values: [0.1, 0.1] },
+            ],
+            output,
+          }),
+        ],
+        "sub",
+      ),
+    );
     expect(await run()).toMatchObject({ passed: 2, failed: 0 });
   });
 

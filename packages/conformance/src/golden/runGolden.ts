@@ -62,7 +62,8 @@ function fail(message: string | undefined): void {
   if (message !== undefined) throw new Error(message);
 }
 
-const isExact = (values: readonly GoldenNumber[]): boolean => values.every((v) => Object.is(Math.fround(Number(v)), Number(v)) || Number.isNaN(Number(v)));
+const isExact = (values: readonly GoldenNumber[]): boolean =>
+  values.every((v) => Object.is(Math.fround(Number(v)), Number(v)) || Number.isNaN(Number(v)));
 
 function rounded(values: readonly GoldenNumber[]): GoldenNumber[] {
   return values.map((v) => {
@@ -80,7 +81,10 @@ const roundedInput = (input: GoldenInput): GoldenInput =>
 function roundedCase(golden: GoldenOpCase): { golden: GoldenOpCase; changed: boolean } {
   const { outputGradient, outputGradients } = golden;
   const floats = golden.inputs.filter(({ dtype }) => dtype === "float64").map(({ values }) => values);
-  const cotangents = [...(outputGradient ? [outputGradient] : []), ...(outputGradients ?? []).flatMap((g) => (g ? [g] : []))];
+  const cotangents = [
+    ...(outputGradient ? [outputGradient] : []),
+    ...(outputGradients ?? []).flatMap((g) => (g ? [g] : [])),
+  ];
   if ([...floats, ...cotangents].every(isExact)) return { golden, changed: false };
   return {
     golden: {
@@ -151,7 +155,11 @@ export async function compareOpCase(op: string, given: GoldenOpCase, floats: Flo
 }
 
 /** As compareOpCase, for a composite function: its value, gradients and Hessian-vector products. */
-export async function compareAutodiffCase(family: string, given: GoldenAutodiffCase, floats: FloatDType): Promise<Comparison[]> {
+export async function compareAutodiffCase(
+  family: string,
+  given: GoldenAutodiffCase,
+  floats: FloatDType,
+): Promise<Comparison[]> {
   if (!autodiffFamilies[family]) throw new Error(`the family ${family} is not known`);
   const vectors = given.vectors.map((v) => (v && floats === "float32" ? rounded(v) : v));
   const inputs = floats === "float32" ? given.inputs.map(roundedInput) : given.inputs;
@@ -159,10 +167,14 @@ export async function compareAutodiffCase(family: string, given: GoldenAutodiffC
   const list = (build: ReturnType<typeof buildAutodiffCase>) => [
     { what: "value", kind: "output", ...build.value, expected: Float64Array.of(build.value.expected) } as const,
     ...build.gradients.map((g) => ({ what: `gradient by ${g.input}`, kind: "gradient", ...g }) as const),
-    ...build.hessianVectorProducts.map((g) => ({ what: `Hessian-vector product by ${g.input}`, kind: "gradient", ...g }) as const),
+    ...build.hessianVectorProducts.map(
+      (g) => ({ what: `Hessian-vector product by ${g.input}`, kind: "gradient", ...g }) as const,
+    ),
   ];
   const results = list(buildAutodiffCase(family, golden, floats));
-  const changed = floats === "float32" && !(given.inputs.every(({ values }) => isExact(values)) && given.vectors.every((v) => !v || isExact(v)));
+  const changed =
+    floats === "float32" &&
+    !(given.inputs.every(({ values }) => isExact(values)) && given.vectors.every((v) => !v || isExact(v)));
   const exact = changed
     ? evaluated(list(buildAutodiffCase(family, golden, "float64")).map(({ actual }) => actual))
     : results.map(({ expected }) => expected);
@@ -186,7 +198,9 @@ async function checkOptimizerCase(name: string, golden: GoldenOptimizerCase, flo
   for (const mode of ["direct", "compiled"] as const) {
     const error = largestError(await runOptimizerCase(name, golden, { floats, mode }));
     if (!(error <= optimizerTolerance[floats])) {
-      throw new Error(`${mode}: off by ${error.toPrecision(3)} of the largest entry, expected ${optimizerTolerance[floats]}`);
+      throw new Error(
+        `${mode}: off by ${error.toPrecision(3)} of the largest entry, expected ${optimizerTolerance[floats]}`,
+      );
     }
   }
 }
@@ -248,7 +262,11 @@ function casesOf(file: GoldenFile): readonly Case[] | { readonly reason: string 
  * Runs every golden file found below `directory` on `backend`, which becomes the current one. A file that breaks its schema
  * and an operation that is not known are failures; cases outside float32's range are not applicable in float32.
  */
-export async function runGolden(backend: Backend, directory: string, options: GoldenOptions = {}): Promise<GoldenReport> {
+export async function runGolden(
+  backend: Backend,
+  directory: string,
+  options: GoldenOptions = {},
+): Promise<GoldenReport> {
   const { only = "", dtypes = ["float64", "float32"] } = options;
   useBackend(backend);
   const count = (): LayerCounts => ({ passed: 0, failed: 0, notApplicable: 0 });
@@ -274,7 +292,11 @@ export async function runGolden(backend: Backend, directory: string, options: Go
             continue;
           }
           layers[layer].failed++;
-          failures.push({ case: `${name} (${floats})`, file: file.path, message: error instanceof Error ? error.message : String(error) });
+          failures.push({
+            case: `${name} (${floats})`,
+            file: file.path,
+            message: error instanceof Error ? error.message : String(error),
+          });
         }
       }
     }

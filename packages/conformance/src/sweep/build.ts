@@ -33,7 +33,9 @@ export function build(recipe: Recipe, leaves: readonly Tensor[], updates?: Updat
   const names = () => `x${count++}`;
   const declare = (values: readonly number[], shape: readonly number[], dtype: string): string => {
     const name = names();
-    lines.push(`const ${name} = tensor(Float64Array.of(...${literal(values)}), { shape: [${shape}], dtype: "${dtype}" });`);
+    lines.push(
+      `const ${name} = tensor(Float64Array.of(...${literal(values)}), { shape: [${shape}], dtype: "${dtype}" });`,
+    );
     return name;
   };
   for (const [i, leaf] of recipe.leaves.entries()) {
@@ -83,10 +85,12 @@ export function build(recipe: Recipe, leaves: readonly Tensor[], updates?: Updat
 
 /** Gradients of a weighted sum of the float results by everything they may depend on. */
 export function gradients({ results, variables }: Built): Tensor[] {
-  const parts = results.filter(({ dtype }) => isFloat(dtype)).map((result) => {
-    const weights = Float64Array.from({ length: result.size }, (_, i) => 1 + ((i * 0.6180339887498949) % 1));
-    return sum(mul(result, tensor(weights, { shape: result.shape, dtype: result.dtype })));
-  });
+  const parts = results
+    .filter(({ dtype }) => isFloat(dtype))
+    .map((result) => {
+      const weights = Float64Array.from({ length: result.size }, (_, i) => 1 + ((i * 0.6180339887498949) % 1));
+      return sum(mul(result, tensor(weights, { shape: result.shape, dtype: result.dtype })));
+    });
   if (parts.length === 0 || variables.length === 0) return [];
   const loss = parts.reduce((total, part) => total.add(part));
   return grad(reshape(loss, []), [...variables], { allowUnused: true }) as Tensor[];

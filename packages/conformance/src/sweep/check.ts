@@ -39,12 +39,14 @@ export function expectSame(
   { relative, cancelled, signedZeros = false }: Tolerance,
   largest = 1,
 ): void {
-  if (actual.length !== expected.length) throw new Error(`${what}: ${actual.length} elements, expected ${expected.length}`);
+  if (actual.length !== expected.length)
+    throw new Error(`${what}: ${actual.length} elements, expected ${expected.length}`);
   for (let i = 0; i < expected.length; i++) {
     const [a, e] = [actual[i] as number, expected[i] as number];
     if (Object.is(a, e)) continue;
     const zeros = a === 0 && e === 0 && signedZeros;
-    const near = a === e || Math.abs(a - e) <= relative * Math.max(1, Math.abs(e)) || Math.abs(a - e) <= cancelled * largest;
+    const near =
+      a === e || Math.abs(a - e) <= relative * Math.max(1, Math.abs(e)) || Math.abs(a - e) <= cancelled * largest;
     if (zeros || !near) {
       const show = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
       throw new Error(`${what}, element ${i}: got ${show(a)}, expected ${show(e)}`);
@@ -53,7 +55,10 @@ export function expectSame(
 }
 
 /** Runs `fn` on `args` as one compiled Program on the current backend. */
-export function runCompiled(fn: (...args: Tensor[]) => readonly Tensor[], args: readonly Tensor[]): ArrayLike<number>[] {
+export function runCompiled(
+  fn: (...args: Tensor[]) => readonly Tensor[],
+  args: readonly Tensor[],
+): ArrayLike<number>[] {
   const results = compile((...inputs: Tensor[]) => fn(...inputs))(...args);
   return results.map((result) => result.dataSync());
 }

@@ -2,6 +2,9 @@
 import * as t from "@thalweg/core";
 import { type DType, isFloat, type Tensor } from "@thalweg/core";
 
+/** Functions are called by name. */
+const library = { ...t };
+
 /** A tensor and the name it has in the printed code. */
 export interface Value {
   readonly tensor: Tensor;
@@ -88,7 +91,7 @@ export class Draw {
     const name = this.#names();
     const unwrap = (arg: unknown): unknown =>
       isValue(arg) ? arg.tensor : Array.isArray(arg) ? arg.map(unwrap) : isPlain(arg) ? mapEntries(arg, unwrap) : arg;
-    const call = t[fn] as unknown as (...args: unknown[]) => Tensor;
+    const call = library[fn] as unknown as (...args: unknown[]) => Tensor;
     this.#emit(`const ${name} = ${fn}(${args.map(print).join(", ")});`);
     return { tensor: call(...args.map(unwrap)), name };
   }
@@ -114,7 +117,10 @@ function print(arg: unknown): string {
   if (isValue(arg)) return arg.name;
   if (arg === undefined) return "undefined";
   if (Array.isArray(arg)) return `[${arg.map(print).join(", ")}]`;
-  if (isPlain(arg)) return `{ ${Object.entries(arg).map(([key, value]) => `${key}: ${print(value)}`).join(", ")} }`;
+  if (isPlain(arg))
+    return `{ ${Object.entries(arg)
+      .map(([key, value]) => `${key}: ${print(value)}`)
+      .join(", ")} }`;
   return Object.is(arg, -0) ? "-0" : typeof arg === "number" ? String(arg) : JSON.stringify(arg);
 }
 
@@ -218,7 +224,10 @@ function transposedConvolution(draw: Draw): Value | undefined {
   const stride = [draw.integer(1, 2), draw.integer(1, 3)] as const;
   const kernel = [draw.integer(1, 3), draw.integer(1, 2)] as const;
   if (n * groups * h * w * stride[0] * stride[1] > maxElements) return undefined;
-  return draw.call("convTranspose2d", x, draw.weights([c, 1, ...kernel], x), undefined, { stride: [...stride], groups });
+  return draw.call("convTranspose2d", x, draw.weights([c, 1, ...kernel], x), undefined, {
+    stride: [...stride],
+    groups,
+  });
 }
 
 const pool =
@@ -319,11 +328,18 @@ const continuous: Readonly<Record<string, Operation>> = {
     if (!x) return undefined;
     const axis = draw.axis(x.tensor);
     const size = x.tensor.shape[axis] as number;
-    return draw.call("slice", x, { axis, start: draw.integer(0, size), end: draw.integer(0, size), step: draw.integer(1, 3) });
+    return draw.call("slice", x, {
+      axis,
+      start: draw.integer(0, size),
+      end: draw.integer(0, size),
+      step: draw.integer(1, 3),
+    });
   },
   tail: (draw) => {
     const x = draw.operand(({ rank, size }) => rank > 0 && size > 1);
-    return x && draw.call("slice", x, { axis: draw.axis(x.tensor), start: draw.integer(0, 1), step: draw.integer(1, 2) });
+    return (
+      x && draw.call("slice", x, { axis: draw.axis(x.tensor), start: draw.integer(0, 1), step: draw.integer(1, 2) })
+    );
   },
   pad: (draw) => {
     const x = draw.float(({ rank }) => rank > 0);
@@ -349,7 +365,14 @@ const continuous: Readonly<Record<string, Operation>> = {
     const length = x.tensor.shape[axis] as number;
     const size = draw.integer(1, 3);
     const count = draw.integer(1, length + 1);
-    const options = { axis, size, count, stride: draw.integer(1, 2), dilation: draw.integer(1, 2), offset: -draw.integer(0, 2) };
+    const options = {
+      axis,
+      size,
+      count,
+      stride: draw.integer(1, 2),
+      dilation: draw.integer(1, 2),
+      offset: -draw.integer(0, 2),
+    };
     return draw.call("window", x, options);
   },
   diagonal: (draw) => {
@@ -367,7 +390,10 @@ const continuous: Readonly<Record<string, Operation>> = {
     const { shape, rank, dtype, size } = a.tensor;
     const b = draw.operand(
       (x) =>
-        x.rank === rank && x.dtype === dtype && x.size + size <= maxElements && x.shape.every((n, i) => i === axis || n === shape[i]),
+        x.rank === rank &&
+        x.dtype === dtype &&
+        x.size + size <= maxElements &&
+        x.shape.every((n, i) => i === axis || n === shape[i]),
     );
     return b && draw.call("concat", [a, b], { axis });
   },
@@ -434,7 +460,9 @@ const continuous: Readonly<Record<string, Operation>> = {
     const axis = draw.axis(x.tensor);
     const shape = x.tensor.shape.map((n, i) => (i === axis ? draw.integer(1, 4) : n));
     const index = draw.index(shape, x.tensor.shape[axis] as number);
-    const source = draw.float(({ rank, shape: s }) => rank === shape.length && s.every((n, i) => n >= (shape[i] as number)));
+    const source = draw.float(
+      ({ rank, shape: s }) => rank === shape.length && s.every((n, i) => n >= (shape[i] as number)),
+    );
     const values = source && source.tensor.dtype === x.tensor.dtype ? source : draw.weights(shape, x);
     return draw.call("scatterAdd", x, index, values, { axis });
   },
@@ -517,7 +545,8 @@ const discontinuous: Readonly<Record<string, Operation>> = {
   },
   oneHot: (draw) => draw.call("oneHot", draw.index([draw.integer(1, 4)], 3), 3),
   arange: (draw) => draw.call("arange", 0, draw.integer(1, 6), 1, { dtype: "float64" }),
-  rand: (draw) => draw.call(draw.flag() ? "rand" : "randn", [draw.integer(1, 4), draw.integer(1, 3)], { dtype: "float64" }),
+  rand: (draw) =>
+    draw.call(draw.flag() ? "rand" : "randn", [draw.integer(1, 4), draw.integer(1, 3)], { dtype: "float64" }),
   bernoulli: (draw) => {
     const x = draw.float(({ size }) => size > 0);
     return x && draw.call("mul", x, draw.call("bernoulli", 0.5, { shape: x.tensor.shape }));

@@ -2,7 +2,7 @@
  * Compiled functions that update parameters: values read before and after an update, swaps, updates that other kernels
  * must see the old value of. Several replays against the same mathematics without memory.
  */
-import { type Backend, compile, manualSeed, Parameter, Tensor, tensor, useBackend } from "@thalweg/core";
+import { type Backend, compile, manualSeed, Parameter, type Tensor, tensor, useBackend } from "@thalweg/core";
 import { referenceBackend } from "@thalweg/core/backend";
 import { cpu } from "@thalweg/cpu-js";
 import * as fc from "fast-check";
@@ -24,7 +24,21 @@ const leaf: fc.Arbitrary<Leaf> = fc.record({
   seed: fc.integer({ min: 0, max: 50 }),
 });
 const numbers = fc.array(fc.integer({ min: 0, max: 63 }), { maxLength: 6, size: "max" });
-const pointwise = ["add", "sub", "mul", "tanh", "scale", "neg", "sum", "mean", "permute", "matmul", "softmax", "flip", "barrier"];
+const pointwise = [
+  "add",
+  "sub",
+  "mul",
+  "tanh",
+  "scale",
+  "neg",
+  "sum",
+  "mean",
+  "permute",
+  "matmul",
+  "softmax",
+  "flip",
+  "barrier",
+];
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ op: fc.constant("assign"), numbers }) },
   { weight: 1, arbitrary: fc.record({ op: fc.constant("snapshot"), numbers }) },
@@ -96,7 +110,11 @@ describe.each(Object.keys(backends))("%s", async (name) => {
   const backend = await (backends[name] as () => Backend | Promise<Backend>)();
   it(
     "updates parameters as if nothing were in place",
-    () => fc.assert(fc.property(recipe, (of) => check(of, backend)), { numRuns, seed }),
+    () =>
+      fc.assert(
+        fc.property(recipe, (of) => check(of, backend)),
+        { numRuns, seed },
+      ),
     timeout,
   );
 });

@@ -7,6 +7,7 @@ import type { Node } from "../graph/node.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";
 import { type Coordinate, keyOf } from "./coordinates.ts";
 import { type Domain, domainOf, Frame, hasInner } from "./domain.ts";
+import { GroupGraph } from "./groupGraph.ts";
 import { isContraction, isOpaque, Partition } from "./partition.ts";
 import { isReduce } from "./simplify.ts";
 
@@ -52,6 +53,7 @@ class Fuser {
   /** Groups that read a stored node. */
   readonly #readers = new Map<Node, Set<Group>>();
   readonly #frames = new Map<Group, Frame>();
+  readonly #graph = new GroupGraph<Group>();
 
   constructor(partition: Partition, isolated: ReadonlySet<Node>) {
     this.#partition = partition;
@@ -77,11 +79,15 @@ class Fuser {
   #join(group: Group, node: Node): void {
     group.members.push(node);
     this.#groupOf.set(node, group);
+    const producers: Group[] = [];
     for (const read of this.#partition.reads(node)) {
+      const producer = this.#groupOf.get(read);
+      if (producer) producers.push(producer);
       const readers = this.#readers.get(read) ?? new Set();
       readers.add(group);
       this.#readers.set(read, readers);
     }
+    this.#graph.link(group, producers);
   }
 
   #addUnit(unit: Node): void {
@@ -94,9 +100,8 @@ class Fuser {
       return;
     }
     // The deepest producer first: joining another would make that one's other readers wait.
-    const depths = new Map<Group, number>();
-    const deepest = Math.max(-1, ...[...producers].map((p) => this.#depth(p, depths)));
-    const last = [...producers].filter((p) => depths.get(p) === deepest);
+    const deepest = this.#deepest(producers);
+    const last = [...producers].filter((p) => this.#graph.depth(p) === deepest);
     for (const group of last.sort(latestFirst)) {
       if (this.#tryJoin(group, unit, reads, producers, true)) return;
     }
@@ -104,6 +109,12 @@ class Fuser {
       if (!producers.has(group) && this.#tryJoin(group, unit, reads, producers, false)) return;
     }
     this.#add(unit, "loop");
+  }
+
+  #deepest(groups: Iterable<Group>): number {
+    let deepest = -1;
+    for (const group of groups) deepest = Math.max(deepest, this.#graph.depth(group));
+    return deepest;
   }
 
   #tryJoin(group: Group, unit: Node, reads: ReadonlySet<Node>, producers: ReadonlySet<Group>, vertical: boolean): boolean {
@@ -115,8 +126,9 @@ class Fuser {
     if (buffers.size + reads.size + 1 > maxBuffers) return false;
     const domain = this.#joinedDomain(group, unit, vertical);
     if (!domain) return false;
-    for (const producer of producers) if (producer !== group && this.#dependsOn(producer, group)) return false;
-    if (!vertical && this.#depth(group) > 1 + Math.max(-1, ...[...producers].map((p) => this.#depth(p)))) return false;
+    // A sibling must not make the unit wait for more than it does anyway.
+    if (!vertical && this.#graph.depth(group) > 1 + this.#deepest(producers)) return false;
+    for (const producer of producers) if (producer !== group && this.#graph.dependsOn(producer, group)) return false;
     const before = group.domain;
     if (domain !== before) {
       this.#frames.delete(group);
@@ -153,10 +165,12 @@ class Fuser {
     if (order.every((member) => this.#fits(joined, member))) {
       this.#groups.splice(this.#groups.indexOf(group), 1);
       this.#groups[this.#groups.indexOf(reader)] = joined;
-      for (const set of this.#readers.values()) {
+      for (const read of order.flatMap((member) => [...this.#partition.reads(member)])) {
+        const set = this.#readers.get(read) as Set<Group>;
         if (set.delete(group)) set.add(joined);
         if (set.delete(reader)) set.add(joined);
       }
+      this.#graph.join(group, reader, joined);
       return;
     }
     for (const member of group.members) this.#groupOf.set(member, group);
@@ -211,44 +225,6 @@ class Fuser {
     return frame.table.linear(node.shape, frame.axes());
   }
 
-  /** Whether `group` must run after `other`. */
-  #dependsOn(group: Group, other: Group): boolean {
-    const seen = new Set<Group>([group]);
-    const stack = [group];
-    while (stack.length > 0) {
-      const next = stack.pop() as Group;
-      if (next === other) return true;
-      for (const producer of this.#producers(next)) {
-        if (!seen.has(producer)) {
-          seen.add(producer);
-          stack.push(producer);
-        }
-      }
-    }
-    return false;
-  }
-
-  /** Longest chain of groups that must run before this one: a sibling must not make a unit wait for more. */
-  #depth(group: Group, memo = new Map<Group, number>()): number {
-    const known = memo.get(group);
-    if (known !== undefined) return known;
-    memo.set(group, 0);
-    const depth = 1 + Math.max(-1, ...[...this.#producers(group)].map((p) => this.#depth(p, memo)));
-    memo.set(group, depth);
-    return depth;
-  }
-
-  #producers(group: Group): Set<Group> {
-    const producers = new Set<Group>();
-    for (const member of group.members) {
-      for (const read of this.#partition.reads(member)) {
-        const producer = this.#groupOf.get(read);
-        if (producer && producer !== group) producers.add(producer);
-      }
-    }
-    return producers;
-  }
-
   /** Groups in dependency order, earliest member first among those ready. */
   #schedule(): Group[] {
     const order: Group[] = [];
@@ -256,7 +232,7 @@ class Fuser {
     const visit = (group: Group): void => {
       if (done.has(group)) return;
       done.add(group);
-      for (const producer of [...this.#producers(group)].sort((a, b) => a.id - b.id)) visit(producer);
+      for (const producer of [...this.#graph.producers(group)].sort((a, b) => a.id - b.id)) visit(producer);
       order.push(group);
     };
     for (const group of this.#groups) visit(group);

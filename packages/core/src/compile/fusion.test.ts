@@ -1,10 +1,10 @@
 /** What ends up in one kernel: a lost fusion is a failure. */
 import { beforeAll, describe, expect, it } from "vitest";
-import { bytesPerElement, type DType } from "../graph/dtype.ts";
 import { referenceBackend } from "../backend/interpreter.ts";
 import { programStatistics } from "../backend/print.ts";
 import type { Program } from "../backend/program.ts";
 import { validateProgram } from "../backend/validate.ts";
+import { bytesPerElement, type DType } from "../graph/dtype.ts";
 import {
   add,
   avgPool2d,
@@ -62,7 +62,12 @@ const labels = (program: Program): string[] => program.kernels.map(({ kind, labe
 function gradientsOf(fn: (...args: Tensor[]) => Tensor, by: readonly number[], ...args: Tensor[]): Program {
   const cotangent = leaf(fn(...args).shape);
   return programOf(
-    (dy, ...inputs) => vjp([fn(...inputs)], by.map((i) => inputs[i] as Tensor), [dy as Tensor]),
+    (dy, ...inputs) =>
+      vjp(
+        [fn(...inputs)],
+        by.map((i) => inputs[i] as Tensor),
+        [dy as Tensor],
+      ),
     cotangent,
     ...args,
   );
@@ -75,21 +80,29 @@ const image = () => leaf([2, 3, 8, 8]);
 
 describe("element-wise chains", () => {
   it("are one kernel, several outputs included", () => {
-    const program = programOf((a, b) => {
-      const total = add(a, b);
-      const power = exp(total);
-      return [total, power, mul(power, b)];
-    }, x(), x());
+    const program = programOf(
+      (a, b) => {
+        const total = add(a, b);
+        const power = exp(total);
+        return [total, power, mul(power, b)];
+      },
+      x(),
+      x(),
+    );
     expect(labels(program)).toEqual(["loop: add · exp · mul"]);
     const bytes = rows * width * 4;
     expect(programStatistics(program)).toMatchObject({ bytesRead: 2 * bytes, bytesWritten: 3 * bytes, arenaBytes: 0 });
   });
 
   it("take views along without copies", () => {
-    const program = programOf((a, b) => {
-      const turned = permute(flip(slice(a, { axis: 0, start: 1, step: 2 }), 0), [1, 0]);
-      return add(turned, b);
-    }, x(), leaf([width, 1]));
+    const program = programOf(
+      (a, b) => {
+        const turned = permute(flip(slice(a, { axis: 0, start: 1, step: 2 }), 0), [1, 0]);
+        return add(turned, b);
+      },
+      x(),
+      leaf([width, 1]),
+    );
     expect(labels(program)).toEqual(["loop: add"]);
   });
 
@@ -173,10 +186,14 @@ describe("row programs", () => {
     const target = leaf([rows], "int32");
     const value = programOf((a, y) => crossEntropy(a as Tensor, y as Tensor), x(), target);
     expect(value.kernels).toHaveLength(2);
-    const both = programOf((a, y) => {
-      const loss = crossEntropy(a as Tensor, y as Tensor);
-      return [loss, grad(loss, a as Tensor)];
-    }, x(), target);
+    const both = programOf(
+      (a, y) => {
+        const loss = crossEntropy(a as Tensor, y as Tensor);
+        return [loss, grad(loss, a as Tensor)];
+      },
+      x(),
+      target,
+    );
     // The number of targets that count, the rows, their mean.
     expect(both.kernels).toHaveLength(3);
     expect(programStatistics(both).bytesWritten).toBeLessThan(1.1 * bytes);
@@ -268,7 +285,11 @@ describe("optimizers", () => {
     expect(kernel?.kind === "loop" && kernel.segments.map(({ size }) => size)).toEqual(
       shapes.map((shape) => shape.reduce((size, n) => size * n, 1)),
     );
-    expect(programStatistics(program)).toMatchObject({ bytesRead: 4 * 4 * total, bytesWritten: 3 * 4 * total, arenaBytes: 0 });
+    expect(programStatistics(program)).toMatchObject({
+      bytesRead: 4 * 4 * total,
+      bytesWritten: 3 * 4 * total,
+      arenaBytes: 0,
+    });
     expect(program.buffers.filter(({ kind }) => kind === "output" || kind === "temporary")).toEqual([]);
   });
 
@@ -328,11 +349,15 @@ describe("a whole training step", () => {
   });
 
   it("writes a chain of element-wise kernels over itself", () => {
-    const program = programOf((a, b) => {
-      const first = exp(sum(a as Tensor, { axis: 0 }));
-      const second = matmul(b as Tensor, first.reshape([width, 1]));
-      return add(second, softmax(second, { axis: 0 }));
-    }, x(), leaf([width, width]));
+    const program = programOf(
+      (a, b) => {
+        const first = exp(sum(a as Tensor, { axis: 0 }));
+        const second = matmul(b as Tensor, first.reshape([width, 1]));
+        return add(second, softmax(second, { axis: 0 }));
+      },
+      x(),
+      leaf([width, width]),
+    );
     const temporaries = program.buffers.filter(({ kind }) => kind === "temporary");
     expect(temporaries.length).toBeLessThanOrEqual(2);
   });

@@ -6,7 +6,7 @@ import { sizeOf } from "../graph/shape.ts";
 import { BodyBuilder, type BodyContext, CutRequest } from "./body.ts";
 import { Frame, hasInner } from "./domain.ts";
 import type { Group } from "./fuse.ts";
-import type { Partition } from "./partition.ts";
+import { isBufferLeaf, isOpaque, type Partition } from "./partition.ts";
 import { isReduce } from "./simplify.ts";
 
 /** Where things are, as the Program numbers them. */
@@ -80,7 +80,10 @@ function emitStages(group: Group, body: BodyBuilder, frame: Frame, partition: Pa
   }
 }
 
-const describe = (node: Node): string => node.op;
+function describe(node: Node): string {
+  if (node.op === "constant") return "fill";
+  return isBufferLeaf(node) || isOpaque(node) ? "copy" : node.op;
+}
 
 /** What a kernel does, from the operations of its units and what they compute inline last. */
 function labelOf(group: Group): string {

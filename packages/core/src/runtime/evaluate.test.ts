@@ -146,10 +146,11 @@ describe("parameters", () => {
     const [a, b] = [new Parameter(tensor([1, 2])), new Parameter(tensor([3, 4]))];
     expect(() => a.assign(tensor([1, 2, 3]))).toThrow(ShapeError);
     expect(() => a.assign(tensor(Int32Array.of(1, 2)))).toThrow(DTypeError);
-    const both = () => assignAll([
-      [a.storage, tensor([7, 7]).node],
-      [b.storage, tensor([7]).node],
-    ]);
+    const both = () =>
+      assignAll([
+        [a.storage, tensor([7, 7]).node],
+        [b.storage, tensor([7]).node],
+      ]);
     expect(both).toThrow("assign: expected shape [2], got [1]");
     expect([numbers(a), numbers(b)]).toEqual([
       [1, 2],

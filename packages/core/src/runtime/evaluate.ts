@@ -62,13 +62,23 @@ export function withRealized(roots: readonly Node[]): Node[] {
     stack.pop();
     const inputs = node.inputs.map((input) => replaced.get(input) as Node);
     const same = inputs.every((input, i) => input === node.inputs[i]);
-    replaced.set(node, same ? node : (makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node));
+    replaced.set(
+      node,
+      same
+        ? node
+        : (makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node),
+    );
   }
   return roots.map((root) => replaced.get(root) as Node);
 }
 
 /** The Program of a graph on a backend, compiled at most once per structure. */
-export function prepare(backend: Backend, outputs: readonly Node[], assignments: readonly Assignment[], nameOf?: (s: LeafSource) => string | undefined) {
+export function prepare(
+  backend: Backend,
+  outputs: readonly Node[],
+  assignments: readonly Assignment[],
+  nameOf?: (s: LeafSource) => string | undefined,
+) {
   const structure = structureOf(outputs, assignments);
   let cache = caches.get(backend);
   if (!cache) {
@@ -83,7 +93,11 @@ export function prepare(backend: Backend, outputs: readonly Node[], assignments:
     const compiled = compileGraph({ outputs, assignments, kernels, ...(nameOf ? { nameOf } : {}) });
     const slots = compiled.bindings.map((binding): Slot => {
       if (binding.kind === "output") return { kind: "output", index: binding.output };
-      if (binding.kind === "target") return { kind: "source", index: structure.sources.indexOf((assignments[binding.assignment] as Assignment).target) };
+      if (binding.kind === "target")
+        return {
+          kind: "source",
+          index: structure.sources.indexOf((assignments[binding.assignment] as Assignment).target),
+        };
       const { node } = binding;
       if (node.op === "placeholder") return { kind: "argument", index: node.attributes.index };
       if (node.op !== "data" && node.op !== "parameter") throw new TypeError(`a ${node.op} node is no memory`);
@@ -123,7 +137,10 @@ function evaluate(outputs: readonly Node[], assignments: readonly Assignment[]):
 function checkLeaves(roots: readonly Node[]): void {
   for (const node of topologicalOrder(roots)) {
     if (node.op === "placeholder") {
-      throw new ThalwegError("compile", "a tensor was read inside a compiled function; return it instead and read the result");
+      throw new ThalwegError(
+        "compile",
+        "a tensor was read inside a compiled function; return it instead and read the result",
+      );
     }
     if (node.op === "parameter" && node.attributes.version !== (node.attributes.source as Storage).version) {
       throw new LifetimeError(
@@ -170,6 +187,9 @@ export function assignAll(pairs: readonly (readonly [Storage, Node])[], also: re
     return;
   }
   const fresh = also.filter((node) => !realized.has(node) && node.op !== "data" && node.op !== "parameter");
-  const results = evaluate(fresh, pairs.map(([target, value]) => ({ target, value })));
+  const results = evaluate(
+    fresh,
+    pairs.map(([target, value]) => ({ target, value })),
+  );
   for (const [i, node] of fresh.entries()) markRealized(node, results[i] as Storage);
 }

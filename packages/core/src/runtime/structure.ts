@@ -2,10 +2,11 @@
  * What a graph looks like apart from the memory it reads and the scalars it is given: graphs of one structure share one
  * Program.
  */
+
+import type { Assignment } from "../compile/assignments.ts";
+import { exact } from "../compile/simplify.ts";
 import type { LeafSource, Node } from "../graph/node.ts";
 import { topologicalOrder } from "../graph/node.ts";
-import { exact } from "../compile/simplify.ts";
-import type { Assignment } from "../compile/assignments.ts";
 
 export interface Structure {
   readonly key: string;
@@ -30,7 +31,9 @@ export function structureOf(outputs: readonly Node[], assignments: readonly Assi
   const lines: string[] = [];
   for (const [i, node] of order.entries()) {
     ordinal.set(node, i);
-    lines.push(`${node.op}(${node.inputs.map((n) => ordinal.get(n)).join()})${attributesOf(node, sourceIndex)}${node.dtype}${node.shape.join()}`);
+    lines.push(
+      `${node.op}(${node.inputs.map((n) => ordinal.get(n)).join()})${attributesOf(node, sourceIndex)}${node.dtype}${node.shape.join()}`,
+    );
     if (node.op === "uniform") uniforms.push(node);
   }
   lines.push(outputs.map((n) => ordinal.get(n)).join());

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { referenceBackend } from "../backend/interpreter.ts";
+import * as core from "../index.ts";
 import {
   add,
   bernoulli,
@@ -24,12 +25,11 @@ import {
   sub,
   sum,
   Tensor,
-  tensor,
   ThalwegError,
+  tensor,
   uniformScalar,
   useBackend,
 } from "../index.ts";
-import * as core from "../index.ts";
 
 beforeEach(() => {
   useBackend(referenceBackend());
@@ -59,7 +59,16 @@ describe("signatures", () => {
   it("tell [2, 3] from [3, 2] and one list from another", () => {
     const flat = compile((xs: Tensor[]) => xs.map((x) => reshape(x, [-1])));
     const six = Float64Array.of(1, 2, 3, 4, 5, 6);
-    const make = (...shapes: number[][]) => shapes.map((shape) => tensor(six.slice(0, shape.reduce((a, b) => a * b)), { shape }));
+    const make = (...shapes: number[][]) =>
+      shapes.map((shape) =>
+        tensor(
+          six.slice(
+            0,
+            shape.reduce((a, b) => a * b),
+          ),
+          { shape },
+        ),
+      );
     expect(flat(make([2, 3])).map(numbers)).toEqual([[...six]]);
     expect(flat(make([3, 2])).map(numbers)).toEqual([[...six]]);
     expect(flat(make([2], [3])).map(numbers)).toEqual([
@@ -255,7 +264,10 @@ describe("updates", () => {
     const shapes = [[3, 4], [1], [], [5], [1, 1], [0]];
     const pairs = shapes.map((shape, i) => {
       const size = shape.reduce((product, n) => product * n, 1);
-      const value = tensor(Float64Array.from({ length: size }, (_, j) => i + j), { shape });
+      const value = tensor(
+        Float64Array.from({ length: size }, (_, j) => i + j),
+        { shape },
+      );
       return [new Parameter(value, { name: `p${i}` }), new Parameter(mul(value, 0), { name: `m${i}` })] as const;
     });
     const step = compile((...gradients: Tensor[]) => {
@@ -283,7 +295,10 @@ describe("updates", () => {
     const [eager, replayed] = [parameter([1, 2]), parameter([1, 2])];
     const [plain, compiled] = [step(eager), compile(step(replayed))];
     for (let i = 0; i < 5; i++) {
-      const x = tensor([[i, 1], [2, -i]]);
+      const x = tensor([
+        [i, 1],
+        [2, -i],
+      ]);
       const before = compiled(x).itemSync();
       const loss = sum(square(sub(matmul(x, reshape(eager, [2, 1])), 1))).itemSync();
       plain(x);

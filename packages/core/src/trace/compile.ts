@@ -37,14 +37,14 @@ export function compile<Args extends unknown[], Result>(fn: (...args: Args) => R
   const entries = new Map<string, Entry[]>();
   let traces = 0;
 
-  const find = (args: Args, tensors: readonly Tensor[]): Entry => {
+  const find = (args: Args): Entry => {
     const backend = currentBackend();
     const key = signatureOf(args);
     const known = entries.get(key) ?? [];
     const valid = known.find((entry) => entry.backend === backend && entry.trace.guards.every((holds) => holds()));
     if (valid) return valid;
     traces++;
-    const entry = traceCall(fn, args, tensors, backend);
+    const entry = traceCall(fn, args, backend);
     // Guards that failed once may hold again (alternating groups), so a few variants are kept.
     entries.set(key, [entry, ...known].slice(0, 8));
     if (entries.size > signatureLimit) entries.delete(entries.keys().next().value as string);
@@ -55,10 +55,10 @@ export function compile<Args extends unknown[], Result>(fn: (...args: Args) => R
     // Inside another compiled function it is part of that one's graph.
     if (currentTrace()) return fn(...args);
     const tensors = tensorsIn(args);
-    return replay(find(args, tensors), tensors) as Result;
+    return replay(find(args), tensors) as Result;
   };
   return Object.defineProperties(call, {
-    program: { value: (...args: Args): Program => find(args, tensorsIn(args)).prepared.program },
+    program: { value: (...args: Args): Program => find(args).prepared.program },
     traces: { get: () => traces },
   }) as unknown as CompiledFunction<Args, Result>;
 }
@@ -102,13 +102,19 @@ function signatureOf(value: unknown): string {
   if (typeof value === "function") return `#${identityOf(value)}`;
   if (typeof value !== "object" || value === null) return Object.is(value, -0) ? "-0" : String(value);
   if (isPlain(value)) {
-    return `{${Object.entries(value).map(([key, item]) => `${JSON.stringify(key)}:${signatureOf(item)}`).join()}}`;
+    return `{${Object.entries(value)
+      .map(([key, item]) => `${JSON.stringify(key)}:${signatureOf(item)}`)
+      .join()}}`;
   }
   if (ArrayBuffer.isView(value)) return `${value.constructor.name}(${String(value)})`;
   return `#${identityOf(value)}`;
 }
 
-function traceCall<Args extends unknown[]>(fn: (...args: Args) => unknown, args: Args, tensors: readonly Tensor[], backend: Backend): Entry {
+function traceCall<Args extends unknown[]>(
+  fn: (...args: Args) => unknown,
+  args: Args,
+  backend: Backend,
+): Entry {
   const trace: Trace = { schedule: [], guards: [], assigned: new Map() };
   let index = 0;
   const inputs = mapTensors(args, (tensor) => {
@@ -199,6 +205,8 @@ function replay(entry: Entry, tensors: readonly Tensor[]): unknown {
   for (const { uniform, slot } of entry.captured) uniforms[slot] = uniform.value();
   backend.run(prepared.executable, handles, uniforms);
   for (const storage of entry.assigned) storage.version++;
-  const outputs = results.map((storage) => new Tensor(makeNode("data", [], { source: storage }, storage.shape, storage.dtype)));
+  const outputs = results.map(
+    (storage) => new Tensor(makeNode("data", [], { source: storage }, storage.shape, storage.dtype)),
+  );
   return restore(entry.result, outputs);
 }

@@ -1,6 +1,6 @@
 /** explain(fn, …): the Program a function runs, as text. */
 import { printProgram } from "../backend/print.ts";
-import { compile, type CompiledFunction } from "./compile.ts";
+import { type CompiledFunction, compile } from "./compile.ts";
 
 /**
  * The Program that `fn` (compiled or not) runs for these arguments: each kernel, what was fused into it, the bytes it
