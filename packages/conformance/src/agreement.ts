@@ -2,7 +2,14 @@
  * Two backends in step: everything is done on both, and after every run each buffer the Program wrote is compared. What
  * the first computed goes on, so that differences are found where they arise and do not add up.
  */
-import { type Backend, type BufferHandle, decode, type Executable, type HostArray, printProgram } from "@thalweg/core/backend";
+import {
+  type Backend,
+  type BufferHandle,
+  decode,
+  type Executable,
+  type HostArray,
+  printProgram,
+} from "@thalweg/core/backend";
 
 export interface AgreementOptions {
   /** Allowed difference relative to the largest entry of a buffer or 1; for float64 buffers. Default 1e-10. */

@@ -1,6 +1,6 @@
 /**
  * Random graphs, their gradients among them, on every backend against the direct evaluation of the same graph. A failure
- * shrinks to a small graph, printed as code. THALWEG_SWEEP_RUNS: graphs per property (default 60); THALWEG_SWEEP_SEED.
+ * shrinks to a small graph, printed as code. THALWEG_SWEEP_RUNS: graphs per property (default 120); THALWEG_SWEEP_SEED.
  */
 
 import type { Tensor } from "@thalweg/core";
@@ -14,7 +14,7 @@ import { evaluate, expectSame, runCompiled, type Tolerance } from "./check.ts";
 import { allOperations, continuousOperations } from "./operations.ts";
 import { type Recipe, type RecipeOptions, recipes } from "./recipe.ts";
 
-const numRuns = Number(process.env.THALWEG_SWEEP_RUNS ?? 60);
+const numRuns = Number(process.env.THALWEG_SWEEP_RUNS ?? 120);
 const seed = process.env.THALWEG_SWEEP_SEED === undefined ? 20260731 : Number(process.env.THALWEG_SWEEP_SEED);
 const timeout = 60_000 + 200 * numRuns;
 

@@ -12,7 +12,7 @@ import { evaluate, expectSame } from "./check.ts";
 import { allOperations } from "./operations.ts";
 import type { Leaf, Recipe, Step } from "./recipe.ts";
 
-const numRuns = Number(process.env.THALWEG_SWEEP_RUNS ?? 60);
+const numRuns = Number(process.env.THALWEG_SWEEP_RUNS ?? 120);
 const seed = process.env.THALWEG_SWEEP_SEED === undefined ? 20260731 : Number(process.env.THALWEG_SWEEP_SEED);
 const timeout = 60_000 + 200 * numRuns;
 const replays = 3;

@@ -57,7 +57,11 @@ export function planInPlace(fusion: Fusion, assignments: readonly Assignment[]):
     }
     for (const reader of others) before.get(group)?.add(reader);
   }
-  return { order: schedule(groups, before), conflicts };
+  // Updates come last where nothing needs them earlier: a kernel that fails (an index out of range) leaves the parameters
+  // as they were.
+  const updating = new Set(assignments.map(({ value }) => groupOf.get(value)));
+  const lastly = [...groups.filter((g) => !updating.has(g)), ...groups.filter((g) => updating.has(g))];
+  return { order: schedule(lastly, before), conflicts };
 }
 
 /** Inside its own kernel the old value is only read at the very element being written, before the write. */

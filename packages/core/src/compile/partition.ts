@@ -73,7 +73,7 @@ export class Partition {
   #mark(node: Node): boolean {
     if (this.isStored(node)) return false;
     this.#units.add(node);
-    this.#reads.clear();
+    if (this.#reads.size > 0) this.#reads.clear();
     return true;
   }
 

@@ -189,9 +189,13 @@ export class Optimizer<Options extends object = object> {
       for (const entry of entries) recorded.set(entry, (recorded.get(entry) ?? 0) + 1);
       this.#recorded.set(trace, recorded);
     }
+    const advance = (by: number): void => {
+      for (const entry of entries) entry.updates += by;
+      this.#step += by;
+    };
     onRun(() => {
-      for (const entry of entries) entry.updates++;
-      this.#step++;
+      advance(1);
+      return () => advance(-1);
     });
   }
 

@@ -7,9 +7,12 @@ import type { ComputeDType } from "../graph/dtype.ts";
 import { makeNode, type Node, type NodeOf, type Uniform } from "../graph/node.ts";
 import type { Storage } from "./storage.ts";
 
+/** May return how to take back what it did, should the run fail. */
+export type RunCallback = () => undefined | (() => void);
+
 export interface Trace {
   /** In order: uniforms to evaluate and callbacks to call, at each run. */
-  readonly schedule: (Uniform | (() => void))[];
+  readonly schedule: (Uniform | RunCallback)[];
   /** A replay is valid only while all of these hold; else the function is traced again. */
   readonly guards: (() => boolean)[];
   /** Current value of each parameter the function has assigned. */
@@ -46,7 +49,7 @@ export function uniformScalar(name: string, dtype: ComputeDType, value: () => nu
 }
 
 /** Calls `callback` now; while tracing, at every run instead, in order with the uniforms. */
-export function onRun(callback: () => void): void {
+export function onRun(callback: RunCallback): void {
   if (current) current.schedule.push(callback);
   else callback();
 }

@@ -110,11 +110,7 @@ function signatureOf(value: unknown): string {
   return `#${identityOf(value)}`;
 }
 
-function traceCall<Args extends unknown[]>(
-  fn: (...args: Args) => unknown,
-  args: Args,
-  backend: Backend,
-): Entry {
+function traceCall<Args extends unknown[]>(fn: (...args: Args) => unknown, args: Args, backend: Backend): Entry {
   const trace: Trace = { schedule: [], guards: [], assigned: new Map() };
   let index = 0;
   const inputs = mapTensors(args, (tensor) => {
@@ -193,17 +189,24 @@ function replay(entry: Entry, tensors: readonly Tensor[]): unknown {
     else if (slot.kind === "output") handles[i] = (results[slot.index] as Storage).handleOn(backend);
     else handles[i] = realize((tensors[slot.index] as Tensor).node).handleOn(backend);
   }
-  for (const item of trace.schedule) {
-    if (typeof item === "function") {
-      item();
-      continue;
+  const undo: (() => void)[] = [];
+  try {
+    for (const item of trace.schedule) {
+      if (typeof item === "function") {
+        const takeBack = item();
+        if (takeBack) undo.push(takeBack);
+        continue;
+      }
+      const value = item.value();
+      const slot = entry.slots.get(item);
+      if (slot !== undefined) uniforms[slot] = value;
     }
-    const value = item.value();
-    const slot = entry.slots.get(item);
-    if (slot !== undefined) uniforms[slot] = value;
+    for (const { uniform, slot } of entry.captured) uniforms[slot] = uniform.value();
+    backend.run(prepared.executable, handles, uniforms);
+  } catch (error) {
+    for (const takeBack of undo.reverse()) takeBack();
+    throw error;
   }
-  for (const { uniform, slot } of entry.captured) uniforms[slot] = uniform.value();
-  backend.run(prepared.executable, handles, uniforms);
   for (const storage of entry.assigned) storage.version++;
   const outputs = results.map(
     (storage) => new Tensor(makeNode("data", [], { source: storage }, storage.shape, storage.dtype)),
