@@ -12,10 +12,10 @@ import {
 import type { Located, Place } from "./place.ts";
 import {
   binarySource,
-  boundSource,
   castSource,
   choice,
   constantTerm,
+  extremeSource,
   givesWholeNumber,
   keepsExactness,
   literal,
@@ -38,6 +38,25 @@ const unaryNames: ReadonlySet<string> = new Set(unaryOps);
 const binaryNames: ReadonlySet<string> = new Set(binaryOps);
 const isUnary = (op: string): op is UnaryOp => unaryNames.has(op);
 const isBinary = (op: string): op is BinaryOp => binaryNames.has(op);
+
+const slow: ReadonlySet<string> = new Set([
+  "exp",
+  "log",
+  "log1p",
+  "expm1",
+  "sin",
+  "cos",
+  "tan",
+  "tanh",
+  "sigmoid",
+  "softplus",
+  "erf",
+  "philox",
+  "pow",
+]);
+
+/** Whether computing the instruction again costs more than keeping its value in memory. */
+export const isExpensive = (instruction: Instruction): boolean => slow.has(instruction.op);
 
 /** The values an instruction uses, those in its addresses and conditions included. */
 export function operandsOf(instruction: Instruction): Value[] {
@@ -105,14 +124,12 @@ function branchless(instruction: Instruction, place: Place): { text: string; dep
       if (!isFloat(a)) return undefined;
       return { text: choice(pairIn(place), `${a.text} < 0 | 0`, "0", a.text), depth, exact: a.exact };
     case "maximum":
-    case "minimum": {
-      const [x, bound] = a.constant === undefined ? [a, b] : [b, a];
-      if (!isFloat(x) || bound.constant === undefined || x.constant !== undefined) return undefined;
-      const text = boundSource(instruction.op, pairIn(place), x.text, bound.constant);
-      return text === undefined ? undefined : { text, depth, exact: a.exact && b.exact };
-    }
+    case "minimum":
+      if (!isFloat(a) || (a.constant !== undefined && b.constant !== undefined)) return undefined;
+      return { text: extremeSource(instruction.op, pairIn(place), a, b), depth, exact: a.exact && b.exact };
     case "where":
-      if (!a.chance || a.depth < place.depth || !isFloat(b)) return undefined;
+      // An expensive value that is chosen now and then is better computed behind the branch.
+      if (!a.chance || a.depth < place.depth || !isFloat(b) || b.slow || c.slow) return undefined;
       return { text: choice(pairIn(place), `${a.text} | 0`, b.text, c.text), depth, exact: b.exact && c.exact };
     default:
       return undefined;
@@ -141,7 +158,8 @@ export function emitInstruction(
     const { dtype } = instruction as { dtype: Located["dtype"] };
     const name = place.scope(depth).define(text, "v");
     const chance = dtype === "bool" && isChance(instruction, place);
-    return { text: name, dtype, exact: exact || dtype !== "float32", depth, chance };
+    const slow = isExpensive(instruction) || ("args" in instruction && instruction.args.some((arg) => place.value(arg).slow));
+    return { text: name, dtype, exact: exact || dtype !== "float32", depth, chance, slow };
   };
   const flat = branchless(instruction, place);
   if (flat !== undefined) return pure(flat.text, flat.depth, flat.exact);

@@ -18,6 +18,8 @@ export interface Variable {
 /** A value of the scalar language and the depth at which it is known. */
 export interface Located extends Term {
   readonly depth: number;
+  /** Computed, somewhere on the way, by an expensive operation. */
+  readonly slow?: boolean;
 }
 
 export class Place {

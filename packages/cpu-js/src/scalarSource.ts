@@ -185,14 +185,18 @@ function boolBinary(op: BinaryOp, a: Term, b: Term): string {
   }
 }
 
-/**
- * The larger or smaller of a float and a constant, without a branch; undefined where the constant leaves the sign of a
- * zero open.
- */
-export function boundSource(op: "maximum" | "minimum", pair: string, x: string, bound: number): string | undefined {
-  if (Number.isNaN(bound) || (op === "minimum" && Object.is(bound, -0))) return undefined;
-  const text = choice(pair, `${x} ${op === "maximum" ? "<" : ">"} ${literal(bound)} | 0`, literal(bound), x);
-  return op === "maximum" && Object.is(bound, 0) ? `${text} + 0` : text;
+/** The larger or smaller of two floats without a branch, as Math.max and Math.min give it. */
+export function extremeSource(op: "maximum" | "minimum", pair: string, a: Term, b: Term): string {
+  const [x, bound] = a.constant === undefined ? [a, b] : [b, a];
+  const maximum = op === "maximum";
+  const test = `${x.text} ${maximum ? "<" : ">"} ${bound.text} | 0`;
+  const { constant } = bound;
+  if (constant !== undefined && !Number.isNaN(constant) && constant !== 0) return choice(pair, test, bound.text, x.text);
+  // The sum turns -0 into 0.
+  if (maximum && Object.is(constant, 0)) return `${choice(pair, test, bound.text, x.text)} + 0`;
+  const [minus, zero] = maximum ? [x, bound] : [bound, x];
+  const zeros = `(Object.is(${minus.text}, -0) | 0) & (${zero.text} === 0 | 0)`;
+  return choice(pair, `(${test}) | (${bound.text} !== ${bound.text} | 0) | (${zeros})`, bound.text, x.text);
 }
 
 /** `op` of two terms of one dtype. The result is of dtype bool for comparisons. */

@@ -8,9 +8,10 @@ import type { Names, Scope } from "../scope.ts";
 import {
   type Accumulator,
   accumulate,
-  accumulateFew,
+  branchesOnValues,
   declare,
   emptyValue,
+  extremeOfFew,
   findsPosition,
   type Reduction,
   result,
@@ -195,7 +196,7 @@ export class Nest {
     const accumulators = this.#accumulators(stage, 1);
     for (const accumulator of accumulators.values()) scope.push(declare(accumulator));
     const strides = contiguousStrides(inner);
-    const pair = () => (scopes[0] as Scope).define("$pair()", "t");
+    const few = new Map<Value, Located[]>();
     for (let point = 0; point < this.#points; point++) {
       const fixed = inner.map((size, axis) => ({
         text: undefined,
@@ -204,9 +205,15 @@ export class Nest {
         size,
       }));
       const place = new Place(scopes, [...lane.variables, ...fixed], new Map(lane.values), this.#names, label, phased);
-      this.#body(stage, place, (reduction, value) =>
-        scope.push(accumulateFew(accumulators.get(reduction.id) as Accumulator, value, point, pair)),
-      );
+      this.#body(stage, place, (reduction, value) => {
+        const accumulator = accumulators.get(reduction.id) as Accumulator;
+        if (!branchesOnValues(reduction, value)) scope.push(accumulate(accumulator, 0, value, `${point}`));
+        else few.set(reduction.id, [...(few.get(reduction.id) ?? []), value]);
+      });
+    }
+    for (const [id, values] of few) {
+      const pair = (scopes[0] as Scope).define("$pair()", "t");
+      extremeOfFew(accumulators.get(id) as Accumulator, values, scope, pair);
     }
     this.#finish(accumulators, scope, lane, scopes.length - 1);
   }

@@ -2,6 +2,7 @@
 import { castValue, type Instruction, reduceIdentity } from "@thalweg/core/backend";
 import type { Located } from "../place.ts";
 import { asNumber, choice, literal, rounded, wrap } from "../scalarSource.ts";
+import type { Scope } from "../scope.ts";
 
 export type Reduction = Extract<Instruction, { op: "reduce" }>;
 
@@ -66,36 +67,50 @@ export function accumulate(
   return `{ const x = ${x}; if (x ${sign} ${name} || (x !== x && ${name} === ${name})) { ${name} = x; ${position} = ${at}; } }`;
 }
 
-const extremes: ReadonlySet<string> = new Set(["max", "min", "argMax", "argMin"]);
+/** Whether `extremeOfFew` can take values like this. */
+export function branchesOnValues({ fn, dtype }: Reduction, value: Located): boolean {
+  if (fn === "argMax" || fn === "argMin") return value.dtype !== "bool";
+  return (fn === "max" || fn === "min") && (dtype === "float32" || dtype === "float64");
+}
 
 /**
- * The statements that take the next of a few values, all written out: which of few is the extreme is anyone's guess, so
- * they do not branch. `pair` names the array that `choice` needs.
+ * The extreme of a few values, in order of their positions, by a tournament: which of few is the extreme is anyone's
+ * guess, so nothing branches. `pair` is the array that `choice` needs.
  */
-export function accumulateFew(
-  accumulator: Accumulator,
-  value: Located,
-  at: number,
-  pair: () => string,
-): string {
-  const { reduction, parts, position } = accumulator;
-  const { fn, dtype } = reduction;
-  const name = parts[0] as string;
-  if (!extremes.has(fn) || value.dtype === "bool") return accumulate(accumulator, 0, value, `${at}`);
-  if (position === undefined && dtype !== "float32" && dtype !== "float64") return accumulate(accumulator, 0, value, "");
-  if (at === 0) return `${name} = ${position === undefined ? value.text : rounded(value)};`;
+export function extremeOfFew(
+  { reduction, parts, position }: Accumulator,
+  values: readonly Located[],
+  scope: Scope,
+  pair: string,
+): void {
+  const { fn } = reduction;
   const sign = fn === "max" || fn === "argMax" ? ">" : "<";
-  if (position !== undefined) {
-    const test = `(x ${sign} ${name} | 0) | ((x !== x | 0) & (${name} === ${name} | 0))`;
-    const take = `${name} = ${choice(pair(), "c", "x", name)}; ${position} = ${position} ^ ((${position} ^ ${at}) & -c);`;
-    return `{ const x = ${rounded(value)}, c = ${test}; ${take} }`;
+  /** Whether the later of two wins; the first of equals stays, and a NaN does. */
+  const wins = (a: string, b: string): string => {
+    const nan = `(${b} !== ${b} | 0)`;
+    if (position !== undefined) return `(${b} ${sign} ${a} | 0) | (${nan} & (${a} === ${a} | 0))`;
+    // Of two zeros the larger is +0.
+    const [minus, zero] = fn === "max" ? [a, b] : [b, a];
+    return `(${b} ${sign} ${a} | 0) | ${nan} | ((Object.is(${minus}, -0) | 0) & (${zero} === 0 | 0))`;
+  };
+  let round = values.map((value, at) => ({
+    text: scope.define(position === undefined ? value.text : rounded(value), "x"),
+    at: `${at}`,
+  }));
+  while (round.length > 1) {
+    round = round.flatMap((a, index) => {
+      const b = round[index + 1];
+      if (index % 2 === 1) return [];
+      if (b === undefined) return [a];
+      const later = scope.compute(wins(a.text, b.text), "w");
+      const text = scope.compute(choice(pair, later, b.text, a.text), "x");
+      if (position === undefined) return [{ text, at: "" }];
+      return [{ text, at: scope.compute(`${a.at} ^ ((${a.at} ^ ${b.at}) & -${later})`, "q") }];
+    });
   }
-  // Of two zeros the larger is +0.
-  const wrong = fn === "max" ? name : value.text;
-  const other = fn === "max" ? value.text : name;
-  const zeros = `((Object.is(${wrong}, -0) | 0) & (${other} === 0 | 0))`;
-  const test = `(${value.text} ${sign} ${name} | 0) | (${value.text} !== ${value.text} | 0) | ${zeros}`;
-  return `${name} = ${choice(pair(), test, value.text, name)};`;
+  const winner = round[0] as { text: string; at: string };
+  scope.push(`${parts[0]} = ${winner.text};`);
+  if (position !== undefined) scope.push(`${position} = ${winner.at};`);
 }
 
 /** The finished value, as an expression. */

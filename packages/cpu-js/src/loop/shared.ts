@@ -3,8 +3,8 @@
  * their sum and then for the quotient) are kept in a scratch row by the first stage and read back by the later ones.
  */
 import type { Instruction, LoopKernel, Value } from "@thalweg/core/backend";
-import { operandsOf } from "../instructions.ts";
-import { isExpensive, product } from "./strategy.ts";
+import { isExpensive, operandsOf } from "../instructions.ts";
+import { product } from "./strategy.ts";
 
 export interface SharedValues {
   /** Scratch row that a value is written to once computed. */

@@ -1,5 +1,6 @@
 /** How a loop kernel is to be written: what is unrolled, which outer variable is handled several values at a time. */
 import type { Instruction, LoopKernel } from "@thalweg/core/backend";
+import { isExpensive } from "../instructions.ts";
 import { findsPosition } from "./reductions.ts";
 
 export interface Strategy {
@@ -17,25 +18,6 @@ const innerUnrollLimit = 16;
 const outerUnrollLimit = 4;
 /** Statements in one loop body beyond which V8 does not gain from more copies. */
 const statementLimit = 160;
-
-const slow: ReadonlySet<string> = new Set([
-  "exp",
-  "log",
-  "log1p",
-  "expm1",
-  "sin",
-  "cos",
-  "tan",
-  "tanh",
-  "sigmoid",
-  "softplus",
-  "erf",
-  "philox",
-  "pow",
-]);
-
-/** Whether computing the instruction again costs more than keeping its value in memory. */
-export const isExpensive = (instruction: Instruction): boolean => slow.has(instruction.op);
 
 export const product = (sizes: readonly number[]): number => sizes.reduce((a, b) => a * b, 1);
 
