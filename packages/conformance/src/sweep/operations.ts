@@ -58,9 +58,11 @@ export class Draw {
   pick<T>(list: readonly T[]): T | undefined {
     return list[this.number() % Math.max(1, list.length)];
   }
-  /** One of the tensors so far that `fits`, the latest first. */
+  /** One of the tensors so far that `fits`, the latest as often as all others together. */
   operand(fits: (x: Tensor) => boolean): Value | undefined {
-    return this.pick(this.#pool.filter(({ tensor }) => fits(tensor)).reverse());
+    const fitting = this.#pool.filter(({ tensor }) => fits(tensor)).reverse();
+    const number = this.number();
+    return fitting[number < 32 ? 0 : number % Math.max(1, fitting.length)];
   }
   float(fits: (x: Tensor) => boolean = () => true): Value | undefined {
     return this.operand((x) => isFloat(x.dtype) && fits(x));
@@ -424,6 +426,16 @@ const continuous: Readonly<Record<string, Operation>> = {
         a.tensor.size * x.size <= 16 * maxElements,
     );
     return draw.call("matmul", a, b ?? draw.weights([k, draw.integer(1, 4)], a));
+  },
+  transposedProduct: (draw) => {
+    const a = draw.float(({ rank, size }) => rank >= 2 && rank <= 4 && size <= 100);
+    if (!a) return undefined;
+    const product = draw.call("matmul", a, draw.weights([a.tensor.shape[a.tensor.rank - 1] as number, 3], a));
+    return draw.call("transpose", product);
+  },
+  mirrored: (draw) => {
+    const x = draw.float(({ rank }) => rank > 0);
+    return x && draw.call("add", x, draw.call("flip", x, [draw.axis(x.tensor)]));
   },
   gram: (draw) => {
     const a = draw.float(({ rank, size }) => rank >= 2 && size <= 100);

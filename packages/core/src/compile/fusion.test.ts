@@ -8,6 +8,7 @@ import { bytesPerElement, type DType } from "../graph/dtype.ts";
 import {
   add,
   avgPool2d,
+  barrier,
   batchNorm,
   compile,
   conv2d,
@@ -76,6 +77,7 @@ function gradientsOf(fn: (...args: Tensor[]) => Tensor, by: readonly number[], .
 const [rows, width] = [64, 32];
 const x = () => leaf([rows, width]);
 const scale = () => leaf([width]);
+const square32 = () => leaf([width, width]);
 const image = () => leaf([2, 3, 8, 8]);
 
 describe("element-wise chains", () => {
@@ -348,17 +350,68 @@ describe("a whole training step", () => {
     expect(program.arenaBytes).toBeLessThan(0.95 * sum);
   });
 
-  it("writes a chain of element-wise kernels over itself", () => {
+  it("writes a value over one that is read for the last time, element by element", () => {
+    const rows = (a: Tensor) => mul(softmax(a, { axis: 0 }), a);
     const program = programOf(
-      (a, b) => {
-        const first = exp(sum(a as Tensor, { axis: 0 }));
-        const second = matmul(b as Tensor, first.reshape([width, 1]));
-        return add(second, softmax(second, { axis: 0 }));
-      },
-      x(),
-      leaf([width, width]),
+      (a, b) => matmul(rows(matmul(a as Tensor, b as Tensor)), b as Tensor),
+      square32(),
+      square32(),
     );
-    const temporaries = program.buffers.filter(({ kind }) => kind === "temporary");
-    expect(temporaries.length).toBeLessThanOrEqual(2);
+    expect(labels(program)).toEqual(["matmul: matmul", "loop: max · sum · mul", "matmul: matmul"]);
+    expect(program.buffers.filter(({ kind }) => kind === "temporary")).toHaveLength(2);
+  });
+
+  it("does not where an element is still read for another", () => {
+    const a = Float64Array.of(1, 2, 3, 4);
+    const twice = compile((x: Tensor, y: Tensor) => {
+      const product = matmul(x, y);
+      const mixed = barrier(add(product, transpose(product)));
+      return matmul(mixed, y);
+    });
+    const [x, y] = [
+      tensor(a, { shape: [2, 2] }),
+      tensor(
+        a.map((v) => 5 - v),
+        { shape: [2, 2] },
+      ),
+    ];
+    // product [[8, 5], [20, 13]], mixed [[16, 25], [25, 26]].
+    expect([...twice(x, y).dataSync()]).toEqual([16 * 4 + 25 * 2, 16 * 3 + 25, 25 * 4 + 26 * 2, 25 * 3 + 26]);
+    const program = twice.program(x, y);
+    validateProgram(program);
+    const overlapping = program.buffers.filter(({ kind, offset }) => kind === "temporary" && offset === 0);
+    expect(overlapping).toHaveLength(1);
+  });
+});
+
+describe("segments", () => {
+  it("do not move past a kernel that changes what they read", () => {
+    const make = (values: number[], name: string) => new Parameter(tensor(values, { dtype: "float64" }), { name });
+    const [p, q, a, b] = [make([1, 2], "p"), make([3, 4, 5], "q"), make([10, 20], "a"), make([6, 7, 8], "b")];
+    // The updates of p and q are alike; a, which p's reads, changes in between.
+    const step = compile(() => {
+      p.assign(add(p, a));
+      a.assign(mul(mul(a, a), 0.5));
+      q.assign(add(q, add(b, mul(sum(a), 0))));
+    });
+    step();
+    expect([p, a, q].map((x) => [...x.dataSync()])).toEqual([
+      [11, 22],
+      [50, 200],
+      [9, 11, 13],
+    ]);
+    const swap = compile(() => {
+      q.assign(sub(q, b));
+      p.assign(sub(p, a));
+      a.assign(neg(a));
+      b.assign(neg(b));
+    });
+    swap();
+    expect([p, a, q, b].map((x) => [...x.dataSync()])).toEqual([
+      [-39, -178],
+      [-50, -200],
+      [3, 4, 5],
+      [-6, -7, -8],
+    ]);
   });
 });

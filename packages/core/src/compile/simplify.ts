@@ -5,10 +5,10 @@
  */
 import type { KernelKind } from "../backend/program.ts";
 import { binary as binaryFunctions, reduceIdentity, unary as unaryFunctions } from "../backend/scalar.ts";
-import { computeDType, isInteger, roundTo } from "../graph/dtype.ts";
+import { computeDType, isFloat, isInteger, roundTo } from "../graph/dtype.ts";
 import { type Attributes, binaryOps, makeNode, type Node, type OpName, type ReduceOp, reduceOps, topologicalOrder, unaryOps } from "../graph/node.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";
-import { barrier, permute, reshape, splat } from "./build.ts";
+import { barrier, binary, permute, reshape, splat } from "./build.ts";
 import { decompose } from "./decompose.ts";
 
 const unarySet: ReadonlySet<string> = new Set(unaryOps);
@@ -194,7 +194,13 @@ export class Simplifier {
     const { axes } = node.attributes as { axes: readonly number[] };
     const count = sizeOf(axes.map((axis) => x.shape[axis] as number));
     const index = node.op === "argMax" || node.op === "argMin";
-    if (count === 1) return index ? splat(0, node.shape, node.dtype) : reshape(x, node.shape);
+    if (count === 1) {
+      if (index) return splat(0, node.shape, node.dtype);
+      const only = reshape(x, node.shape);
+      // Sums start from 0, which turns -0 into 0.
+      const signed = node.op === "sum" && isFloat(node.dtype);
+      return signed ? binary("add", only, splat(0, node.shape, node.dtype)) : only;
+    }
     // Nothing to read: no kernel would have an element to stand at.
     if (count === 0) return index ? undefined : splat(reduceIdentity[node.op as ReduceOp], node.shape, node.dtype);
     if (value === undefined) return undefined;

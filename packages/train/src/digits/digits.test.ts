@@ -49,12 +49,6 @@ describe("generateDigits", () => {
     expect(middle / 500).toBeGreaterThan(0.15);
   });
 
-  it("draws 7,000 images in under 2 seconds", () => {
-    const start = performance.now();
-    generateDigits({ count: 7000 });
-    expect(performance.now() - start).toBeLessThan(2000);
-  });
-
   it.each([0, -1, 1.5, Number.NaN])("refuses count %s", (count) => {
     expect(() => generateDigits({ count })).toThrow(
       `generateDigits: expected count as a positive whole number, got ${count}`,
