@@ -30,6 +30,7 @@ export const capabilities: Backend["capabilities"] = {
   kernels: new Set(kernels),
   blocking: true,
   threads: 1,
+  collected: true,
 };
 
 interface EngineGlobals {
@@ -53,6 +54,7 @@ export class CpuBackend implements Backend {
   #disposed = false;
 
   #array(handle: BufferHandle, action: string): HostArray {
+    this.#checkAlive();
     if (!(handle instanceof CpuBuffer)) throw new BackendError("cpu-js", `${action}: the buffer is another backend's`);
     if (handle.data === undefined) throw new BackendError("cpu-js", `${action}: the buffer was freed`);
     return handle.data;
@@ -85,7 +87,7 @@ export class CpuBackend implements Backend {
   }
 
   free(buffer: BufferHandle): void {
-    // A collected tensor may outlive the backend: there is nothing left to free then.
+    // A tensor may outlive the backend: there is nothing left to free then.
     if (this.#disposed) return;
     this.#array(buffer, "free");
     this.#memory.free(buffer as CpuBuffer);
@@ -99,6 +101,7 @@ export class CpuBackend implements Backend {
   run(executable: Executable, buffers: readonly BufferHandle[], uniforms: readonly number[]): void {
     if (!(executable instanceof CpuExecutable))
       throw new BackendError("cpu-js", "run: the executable is another backend's");
+    this.#checkAlive();
     for (let i = 0; i < buffers.length; i++) {
       if ((buffers[i] as CpuBuffer).data === undefined) throw new BackendError("cpu-js", `run: buffer ${i} was freed`);
     }

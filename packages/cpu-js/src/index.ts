@@ -28,7 +28,8 @@ export function cpuSync(): Backend {
   return Object.assign(interpreter, {
     name: "cpu-js",
     description: `interpreted: generated code is forbidden here; ${engine()}`,
-    capabilities,
+    // The interpreter holds its buffers until they are freed.
+    capabilities: { ...capabilities, collected: false },
   });
 }
 

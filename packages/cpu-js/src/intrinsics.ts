@@ -1,6 +1,6 @@
 /**
  * Functions that generated kernels call by name: what is too long to write out at every use. The meaning of each is
- * core's (backend/scalar.ts); those with the same name there are the same functions.
+ * core's (graph/scalar.ts); those with the same name there are the same functions.
  */
 import {
   applyBinary,

@@ -14,8 +14,10 @@ export class CpuBuffer {
 }
 
 export class Memory {
-  readonly #buffers = new Set<CpuBuffer>();
   #bufferBytes = 0;
+  #bufferCount = 0;
+  /** Takes buffers that nobody refers to any more out of the count; the engine frees them, no one here holds them. */
+  readonly #collected = new FinalizationRegistry<number>((bytes) => this.#forget(bytes));
   #arena = new ArrayBuffer(0);
   /** By dtype and by position among a kernel's scratch arrays of that dtype. */
   readonly #scratch = new Map<string, HostArray>();
@@ -24,14 +26,21 @@ export class Memory {
 
   allocate(dtype: DType, size: number): CpuBuffer {
     const buffer = new CpuBuffer(dtype, size);
-    this.#buffers.add(buffer);
-    this.#bufferBytes += size * bytesPerElement(dtype);
+    const bytes = size * bytesPerElement(dtype);
+    this.#collected.register(buffer, bytes, buffer);
+    this.#bufferBytes += bytes;
+    this.#bufferCount++;
     return buffer;
   }
 
+  #forget(bytes: number): void {
+    this.#bufferBytes -= bytes;
+    this.#bufferCount--;
+  }
+
   free(buffer: CpuBuffer): void {
-    if (!this.#buffers.delete(buffer)) throw new BackendError("cpu-js", "free: the buffer was freed before");
-    this.#bufferBytes -= buffer.data?.byteLength ?? 0;
+    if (!this.#collected.unregister(buffer)) throw new BackendError("cpu-js", "free: the buffer is another backend's");
+    this.#forget(buffer.data?.byteLength ?? 0);
     buffer.data = undefined;
   }
 
@@ -79,13 +88,10 @@ export class Memory {
   }
 
   get bufferCount(): number {
-    return this.#buffers.size;
+    return this.#bufferCount;
   }
 
   dispose(): void {
-    for (const buffer of this.#buffers) buffer.data = undefined;
-    this.#buffers.clear();
-    this.#bufferBytes = 0;
     this.#arena = new ArrayBuffer(0);
     this.#scratch.clear();
     this.version++;

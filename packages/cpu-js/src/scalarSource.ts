@@ -1,4 +1,4 @@
-/** JavaScript text of each scalar operation, with the meaning that core's backend/scalar.ts defines. */
+/** JavaScript text of each scalar operation, with the meaning that core's graph/scalar.ts defines. */
 import { type BinaryOp, type ComputeDType, comparisonOps, type DType, type UnaryOp } from "@thalweg/core/backend";
 
 /** A value in generated code: bools are JavaScript booleans, everything else numbers. */

@@ -2,7 +2,7 @@
  * The nodes derivative rules are written with. Operands already have equal shapes and dtypes here, so there is no
  * broadcasting or promotion; arithmetic on constants is folded, because a gradient starts as one.
  */
-import { castValue } from "../backend/scalar.ts";
+import { castValue } from "../graph/scalar.ts";
 import { type DType, roundTo } from "../graph/dtype.ts";
 import { type BinaryOp, type ConvGeometry, comparisonOps, makeNode, type Node, type UnaryOp } from "../graph/node.ts";
 import { type Shape, sameShape, sizeOf } from "../graph/shape.ts";

@@ -15,6 +15,11 @@ export interface Capabilities {
   readonly blocking: boolean;
   /** Threads it computes with. */
   readonly threads: number;
+  /**
+   * The JavaScript engine frees buffers that nothing refers to: core calls `free` only to free one early. For other
+   * backends core calls it for every buffer, which for one nobody refers to waits until the event loop turns. Default false.
+   */
+  readonly collected?: boolean;
 }
 
 export interface Executable {
@@ -22,7 +27,7 @@ export interface Executable {
 }
 
 export interface MemoryUse {
-  /** Bytes and number of buffers allocated and not freed. */
+  /** Bytes and number of buffers allocated and not freed; those nobody refers to leave the count when the event loop turns. */
   readonly bufferBytes: number;
   readonly buffers: number;
   /** Bytes of the arena shared by all Programs. */

@@ -75,5 +75,5 @@ export type {
   UniformSpec,
   Value,
 } from "./program.ts";
-export * from "./scalar.ts";
+export * from "../graph/scalar.ts";
 export { validateProgram } from "./validate.ts";

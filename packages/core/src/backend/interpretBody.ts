@@ -3,7 +3,7 @@ import { type ComputeDType, type DType, roundTo } from "../graph/dtype.ts";
 import { IndexError, ProgramError } from "../graph/errors.ts";
 import { type BinaryOp, binaryOps, comparisonOps, type ReduceOp, type UnaryOp, unaryOps } from "../graph/node.ts";
 import type { Affine, Condition, Instruction, Value } from "./program.ts";
-import { applyBinary, applyUnary, castValue, isMoreExtreme, philoxWord, reduceIdentity } from "./scalar.ts";
+import { applyBinary, applyUnary, castValue, isMoreExtreme, philoxWord, reduceIdentity } from "../graph/scalar.ts";
 
 /** Memory as the interpreter holds it: every dtype in float64. */
 export interface Cells {

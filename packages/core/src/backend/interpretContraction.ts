@@ -5,7 +5,7 @@ import { epilogueSizes } from "./accesses.ts";
 import { compileBody, newFrame } from "./interpretBody.ts";
 import { forEachPoint, type ReferenceBuffer, type Run } from "./interpretLoop.ts";
 import type { ContractionKernel, ConvolutionKernel, MatmulKernel, Program } from "./program.ts";
-import { applyBinary } from "./scalar.ts";
+import { applyBinary } from "../graph/scalar.ts";
 
 export function compileContraction(program: Program, kernel: ContractionKernel): Run {
   const { label, epilogue } = kernel;

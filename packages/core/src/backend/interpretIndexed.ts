@@ -4,7 +4,7 @@ import { contiguousStrides } from "../graph/shape.ts";
 import { checkIndex } from "./interpretBody.ts";
 import { forEachPoint, type ReferenceBuffer } from "./interpretLoop.ts";
 import type { IndexedKernel } from "./program.ts";
-import { applyBinary, compareForSort } from "./scalar.ts";
+import { applyBinary, compareForSort } from "../graph/scalar.ts";
 
 export function runIndexed(kernel: IndexedKernel, buffers: readonly ReferenceBuffer[]): void {
   if (kernel.kind === "scatterAdd") {

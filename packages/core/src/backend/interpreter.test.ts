@@ -15,7 +15,7 @@ import type {
   Program,
   Stage,
 } from "./program.ts";
-import { philoxWord } from "./scalar.ts";
+import { philoxWord } from "../graph/scalar.ts";
 
 const host = (dtype: DType, values: readonly number[]): HostArray => {
   const array = allocateHost(dtype, values.length);

@@ -164,6 +164,10 @@ export interface MatmulKernel {
  * - conv2dInputGradient: a = output gradient [n, o, oh, ow], b = weight → [n, c, h, w]
  * - conv2dWeightGradient: a = x, b = output gradient → [o, c/groups, kh, kw]
  * Epilogue variables: the four axes of the result.
+ *
+ * Taps that fall in the padding add nothing, but a backend may either skip them or multiply zeros there, whichever is
+ * faster. Where padding meets an infinite or NaN operand (a weight, or an output gradient) 0 · ∞ = NaN may thus appear in
+ * the sum or not: such elements of the result are unspecified. All others are not affected.
  */
 export interface ConvolutionKernel {
   readonly kind: "conv2d" | "conv2dInputGradient" | "conv2dWeightGradient";

@@ -4,7 +4,7 @@
  * and NaN included.
  */
 import type { KernelKind } from "../backend/program.ts";
-import { binary as binaryFunctions, reduceIdentity, unary as unaryFunctions } from "../backend/scalar.ts";
+import { binary as binaryFunctions, reduceIdentity, unary as unaryFunctions } from "../graph/scalar.ts";
 import { computeDType, isFloat, isInteger, roundTo } from "../graph/dtype.ts";
 import { type Attributes, binaryOps, makeNode, type Node, type OpName, type ReduceOp, reduceOps, topologicalOrder, unaryOps } from "../graph/node.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";

@@ -13,9 +13,8 @@ import {
   isMoreExtreme,
   philoxWord,
   reduceIdentity,
-} from "../backend/scalar.ts";
-import type { Storage } from "../runtime/storage.ts";
-import { computeDType, type DType, decode, isFloat, roundTo } from "./dtype.ts";
+} from "./scalar.ts";
+import { computeDType, type DType, decode, type HostArray, isFloat, roundTo } from "./dtype.ts";
 import { ArgumentError, IndexError } from "./errors.ts";
 import {
   type BinaryOp,
@@ -132,10 +131,14 @@ const reduceRule =
     return out;
   };
 
+/** What runtime/ makes leaves of. */
+interface ReadableSource extends LeafSource {
+  readSync(): HostArray;
+}
+
 function readLeaf(source: LeafSource): Float64Array {
-  const storage = source as Storage;
-  const host = storage.readSync();
-  return Float64Array.from({ length: host.length }, (_, i) => decode(storage.dtype, host, i));
+  const host = (source as ReadableSource).readSync();
+  return Float64Array.from({ length: host.length }, (_, i) => decode(source.dtype, host, i));
 }
 
 /** Visits every multiplication of a convolution: positions in x, weight and output. */

@@ -45,7 +45,8 @@ export class Storage implements LeafSource {
 
   #adopt(allocation: Allocation): void {
     this.#allocation = allocation;
-    collected.register(this, allocation, this);
+    // The registry would keep the buffer until the event loop turns, which a training loop may not let it do for long.
+    if (!allocation.backend.capabilities.collected) collected.register(this, allocation, this);
   }
 
   get disposed(): boolean {

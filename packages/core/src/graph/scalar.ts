@@ -2,8 +2,8 @@
  * What every scalar operation means, once: the definitions that the direct graph evaluator and the Program interpreter
  * share, and that every backend is compared with. Arithmetic is float64; integer results wrap to 32 bits.
  */
-import { type ComputeDType, type DType, dtypes, roundTo } from "../graph/dtype.ts";
-import type { BinaryOp, ReduceOp, UnaryOp } from "../graph/node.ts";
+import { type ComputeDType, type DType, dtypes, roundTo } from "./dtype.ts";
+import type { BinaryOp, ReduceOp, UnaryOp } from "./node.ts";
 
 const polynomial = (x: number, coefficients: readonly number[]): number =>
   coefficients.reduceRight((sum, c) => sum * x + c, 0);
