@@ -113,7 +113,10 @@ const pairIn = (place: Place): string => place.scope(0).define("$pair()", "t");
 const isFloat = ({ dtype }: Located): boolean => dtype === "float32" || dtype === "float64";
 
 /** Operations whose usual JavaScript branches on the elements: written without a branch where that runs per element. */
-function branchless(instruction: Instruction, place: Place): { text: string; depth: number; exact: boolean } | undefined {
+function branchless(
+  instruction: Instruction,
+  place: Place,
+): { text: string; depth: number; exact: boolean } | undefined {
   if (!("args" in instruction)) return undefined;
   const args = instruction.args.map((arg) => place.value(arg));
   const depth = Math.max(...args.map((arg) => arg.depth));
@@ -158,7 +161,8 @@ export function emitInstruction(
     const { dtype } = instruction as { dtype: Located["dtype"] };
     const name = place.scope(depth).define(text, "v");
     const chance = dtype === "bool" && isChance(instruction, place);
-    const slow = isExpensive(instruction) || ("args" in instruction && instruction.args.some((arg) => place.value(arg).slow));
+    const slow =
+      isExpensive(instruction) || ("args" in instruction && instruction.args.some((arg) => place.value(arg).slow));
     return { text: name, dtype, exact: exact || dtype !== "float32", depth, chance, slow };
   };
   const flat = branchless(instruction, place);

@@ -191,7 +191,8 @@ export function extremeSource(op: "maximum" | "minimum", pair: string, a: Term, 
   const maximum = op === "maximum";
   const test = `${x.text} ${maximum ? "<" : ">"} ${bound.text} | 0`;
   const { constant } = bound;
-  if (constant !== undefined && !Number.isNaN(constant) && constant !== 0) return choice(pair, test, bound.text, x.text);
+  if (constant !== undefined && !Number.isNaN(constant) && constant !== 0)
+    return choice(pair, test, bound.text, x.text);
   // The sum turns -0 into 0.
   if (maximum && Object.is(constant, 0)) return `${choice(pair, test, bound.text, x.text)} + 0`;
   const [minus, zero] = maximum ? [x, bound] : [bound, x];

@@ -41,6 +41,7 @@ export {
   type UnaryOp,
   unaryOps,
 } from "../graph/node.ts";
+export * from "../graph/scalar.ts";
 export { contiguousStrides, formatShape, type Shape, sizeOf } from "../graph/shape.ts";
 export { type Access, accessesOf, convolutionShapes, epilogueSizes } from "./accesses.ts";
 export type { Backend, BufferHandle, Capabilities, Executable, MemoryUse } from "./backend.ts";
@@ -75,5 +76,4 @@ export type {
   UniformSpec,
   Value,
 } from "./program.ts";
-export * from "../graph/scalar.ts";
 export { validateProgram } from "./validate.ts";

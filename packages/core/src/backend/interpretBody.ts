@@ -2,8 +2,8 @@
 import { type ComputeDType, type DType, roundTo } from "../graph/dtype.ts";
 import { IndexError, ProgramError } from "../graph/errors.ts";
 import { type BinaryOp, binaryOps, comparisonOps, type ReduceOp, type UnaryOp, unaryOps } from "../graph/node.ts";
-import type { Affine, Condition, Instruction, Value } from "./program.ts";
 import { applyBinary, applyUnary, castValue, isMoreExtreme, philoxWord, reduceIdentity } from "../graph/scalar.ts";
+import type { Affine, Condition, Instruction, Value } from "./program.ts";
 
 /** Memory as the interpreter holds it: every dtype in float64. */
 export interface Cells {

@@ -1,11 +1,11 @@
 /** Matmul and the convolutions, executed by their definitions: every output element is one sum of products. */
 import type { ComputeDType } from "../graph/dtype.ts";
+import { applyBinary } from "../graph/scalar.ts";
 import { contiguousStrides, type Shape } from "../graph/shape.ts";
 import { epilogueSizes } from "./accesses.ts";
 import { compileBody, newFrame } from "./interpretBody.ts";
 import { forEachPoint, type ReferenceBuffer, type Run } from "./interpretLoop.ts";
 import type { ContractionKernel, ConvolutionKernel, MatmulKernel, Program } from "./program.ts";
-import { applyBinary } from "../graph/scalar.ts";
 
 export function compileContraction(program: Program, kernel: ContractionKernel): Run {
   const { label, epilogue } = kernel;

@@ -1,10 +1,10 @@
 /** scatterAdd, cumSum and argSort, executed by their definitions. */
 import { dtypes, roundTo } from "../graph/dtype.ts";
+import { applyBinary, compareForSort } from "../graph/scalar.ts";
 import { contiguousStrides } from "../graph/shape.ts";
 import { checkIndex } from "./interpretBody.ts";
 import { forEachPoint, type ReferenceBuffer } from "./interpretLoop.ts";
 import type { IndexedKernel } from "./program.ts";
-import { applyBinary, compareForSort } from "../graph/scalar.ts";
 
 export function runIndexed(kernel: IndexedKernel, buffers: readonly ReferenceBuffer[]): void {
   if (kernel.kind === "scatterAdd") {

@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { allocateHost, type ComputeDType, type DType, encode, type HostArray } from "../graph/dtype.ts";
 import { BackendError, IndexError, ProgramError } from "../graph/errors.ts";
 import type { ReduceOp } from "../graph/node.ts";
+import { philoxWord } from "../graph/scalar.ts";
 import { contiguousStrides } from "../graph/shape.ts";
 import { type ReferenceOptions, referenceBackend } from "./interpreter.ts";
 import type {
@@ -15,7 +16,6 @@ import type {
   Program,
   Stage,
 } from "./program.ts";
-import { philoxWord } from "../graph/scalar.ts";
 
 const host = (dtype: DType, values: readonly number[]): HostArray => {
   const array = allocateHost(dtype, values.length);

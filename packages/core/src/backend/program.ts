@@ -69,7 +69,13 @@ export type Instruction = {
   /** bool: all conditions hold. */
   | { readonly op: "inside"; readonly dtype: "bool"; readonly conditions: readonly Condition[] }
   /** Element of the kernel's slot; 0 (and no memory access) where a condition fails. */
-  | { readonly op: "load"; readonly dtype: ComputeDType; readonly slot: number; readonly at: Affine; readonly conditions?: readonly Condition[] }
+  | {
+      readonly op: "load";
+      readonly dtype: ComputeDType;
+      readonly slot: number;
+      readonly at: Affine;
+      readonly conditions?: readonly Condition[];
+    }
   | { readonly op: UnaryOp; readonly dtype: ComputeDType; readonly args: readonly [Value] }
   | { readonly op: BinaryOp; readonly dtype: ComputeDType; readonly args: readonly [Value, Value] }
   /** args: condition (bool), a, b. Only the chosen one matters: NaN in the other is harmless. */

@@ -77,6 +77,26 @@ export class VariableTable {
     return pair;
   }
 
+  /** Whether some variable has been cut at more than one place. */
+  get severalCuts(): boolean {
+    return this.#parts.size > 1;
+  }
+
+  /** Adds, by loop variable, the strides at which the parts in `coordinate` cut it. */
+  cuts({ terms }: Coordinate, into: Map<Variable, Set<number>>): void {
+    for (const { variable } of terms) this.#cut(variable, into);
+  }
+
+  /** The loop variable that `variable` is a part of, and how far apart there two values of `variable` are. */
+  #cut(variable: Variable, into: Map<Variable, Set<number>>): { root: Variable; stride: number } {
+    if (!variable.part) return { root: variable, stride: 1 };
+    const { of, divisor } = variable.part;
+    const { root, stride } = this.#cut(of, into);
+    const cut = stride * divisor;
+    into.set(root, (into.get(root) ?? new Set()).add(cut));
+    return { root, stride: this.parts(of, divisor).quotient === variable ? cut : stride };
+  }
+
   dynamic(node: Node, at: readonly Coordinate[], size: number): Variable {
     const key = `${node.id}@${keysOf(at)}/${size}`;
     let variable = this.#dynamic.get(key);
