@@ -12,5 +12,5 @@ export type { Shape } from "./graph/shape.ts";
 export { currentBackend, useBackend } from "./runtime/backend.ts";
 export { guard, onRun, uniformScalar } from "./runtime/context.ts";
 export * from "./tensor/index.ts";
-export { compile, type CompiledFunction } from "./trace/compile.ts";
+export { type CompiledFunction, compile } from "./trace/compile.ts";
 export { explain } from "./trace/explain.ts";

@@ -2,9 +2,10 @@
  * The nodes derivative rules are written with. Operands already have equal shapes and dtypes here, so there is no
  * broadcasting or promotion; arithmetic on constants is folded, because a gradient starts as one.
  */
-import { castValue } from "../graph/scalar.ts";
+
 import { type DType, roundTo } from "../graph/dtype.ts";
 import { type BinaryOp, type ConvGeometry, comparisonOps, makeNode, type Node, type UnaryOp } from "../graph/node.ts";
+import { castValue } from "../graph/scalar.ts";
 import { type Shape, sameShape, sizeOf } from "../graph/shape.ts";
 
 /** The one value every element of `node` is known to have. */

@@ -42,7 +42,8 @@ export function shareInPlace(kernels: readonly Kernel[], buffers: readonly Buffe
       for (const [slot, raw] of table.entries()) {
         const source = current(raw);
         const from = buffers[source] as BufferSpec;
-        if (from.kind !== "temporary" || from.dtype !== spec.dtype || from.size !== spec.size || source === target) continue;
+        if (from.kind !== "temporary" || from.dtype !== spec.dtype || from.size !== spec.size || source === target)
+          continue;
         if (taken.has(source) || lives.get(source)?.last !== index || lives.get(source)?.first === index) continue;
         if (!readsOnlyAt(kernel, slot, store)) continue;
         replaced.set(target, source);
@@ -77,7 +78,10 @@ function readsOnlyAt(kernel: LoopKernel, slot: number, store: Store): boolean {
 }
 
 /** Byte offsets such that temporaries alive at the same time do not overlap: largest first, lowest free place. */
-export function planArena(kernels: readonly Kernel[], buffers: readonly BufferSpec[]): { offsets: Map<number, number>; bytes: number } {
+export function planArena(
+  kernels: readonly Kernel[],
+  buffers: readonly BufferSpec[],
+): { offsets: Map<number, number>; bytes: number } {
   const lives = lifetimes(kernels);
   const temporaries = [...lives.keys()].filter((i) => buffers[i]?.kind === "temporary");
   const bytesOf = (i: number): number => {

@@ -159,7 +159,8 @@ export class BodyBuilder {
     const full = placement.level === "full" && this.#inner !== undefined;
     const into = full ? (this.#inner as Section) : this.#openOuter();
     const at = this.#affine(placement.position, []);
-    for (const buffer of targets) into.stores.push({ id: this.#next++, op: "store", slot: this.#slot(buffer), at, value });
+    for (const buffer of targets)
+      into.stores.push({ id: this.#next++, op: "store", slot: this.#slot(buffer), at, value });
   }
 
   #memberValue(unit: Node): Value {
@@ -216,8 +217,17 @@ export class BodyBuilder {
       case "iota":
         return this.#emit(into, { op: "index", dtype: "int32", affine: this.#affine(at[0] as Coordinate, bounds) });
       case "random": {
-        const word = this.#emit(into, { op: "index", dtype: "int32", affine: this.#affine(at[0] as Coordinate, bounds) });
-        const [k0, k1, s0, s1] = node.inputs.map((input) => this.#evaluate(input, [], [])) as [Value, Value, Value, Value];
+        const word = this.#emit(into, {
+          op: "index",
+          dtype: "int32",
+          affine: this.#affine(at[0] as Coordinate, bounds),
+        });
+        const [k0, k1, s0, s1] = node.inputs.map((input) => this.#evaluate(input, [], [])) as [
+          Value,
+          Value,
+          Value,
+          Value,
+        ];
         return this.#emit(into, { op: "philox", dtype: "uint32", args: [word, k0, k1, s0, s1] });
       }
       case "where":
@@ -232,7 +242,11 @@ export class BodyBuilder {
         const { axis } = node.attributes;
         const variable = this.#context.frame.table.dynamic(index, at, x.shape[axis] as number);
         const found: Coordinate = { offset: 0, terms: [{ variable, coefficient: 1 }] };
-        return this.#evaluate(x, at.map((c, i) => (i === axis ? found : c)), bounds);
+        return this.#evaluate(
+          x,
+          at.map((c, i) => (i === axis ? found : c)),
+          bounds,
+        );
       }
       default:
         throw new ThalwegError("compile", `a ${node.op} node cannot be computed inline`);
@@ -247,7 +261,11 @@ export class BodyBuilder {
     return this.#emit(into, { op: "roundTo", dtype, to: node.dtype, args: [converted] });
   }
 
-  #view(node: Node & { op: "reshape" | "permute" | "expand" | "slice" | "pad" | "shear" }, at: readonly Coordinate[], bounds: readonly Bound[]): Value {
+  #view(
+    node: Node & { op: "reshape" | "permute" | "expand" | "slice" | "pad" | "shear" },
+    at: readonly Coordinate[],
+    bounds: readonly Bound[],
+  ): Value {
     const { partition, frame } = this.#context;
     const input = node.inputs[0] as Node;
     const dtype = computeDType(node.dtype);

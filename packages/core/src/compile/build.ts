@@ -7,7 +7,13 @@ export const reshape = (x: Node, shape: Shape): Node =>
   sameShape(x.shape, shape) ? x : makeNode("reshape", [x], {}, shape, x.dtype);
 
 export const permute = (x: Node, axes: readonly number[]): Node =>
-  makeNode("permute", [x], { axes }, axes.map((axis) => x.shape[axis] as number), x.dtype);
+  makeNode(
+    "permute",
+    [x],
+    { axes },
+    axes.map((axis) => x.shape[axis] as number),
+    x.dtype,
+  );
 
 /** `x` has the rank of `shape` and size 1 wherever they differ. */
 export const expand = (x: Node, shape: Shape): Node =>
@@ -23,7 +29,13 @@ export function place(x: Node, axes: readonly number[], shape: Shape): Node {
 export const constant = (value: number, dtype: DType): Node => makeNode("constant", [], { value }, [], dtype);
 
 export const splat = (value: number, shape: Shape, dtype: DType): Node =>
-  expand(reshape(constant(value, dtype), shape.map(() => 1)), shape);
+  expand(
+    reshape(
+      constant(value, dtype),
+      shape.map(() => 1),
+    ),
+    shape,
+  );
 
 /** 0, 1, 2 … along one axis of `shape`. */
 export const iotaAlong = (axis: number, shape: Shape): Node =>
@@ -34,9 +46,16 @@ export const unary = (op: UnaryOp, x: Node, dtype: DType = x.dtype): Node => mak
 export const binary = (op: BinaryOp, a: Node, b: Node, dtype: DType = a.dtype): Node =>
   makeNode(op, [a, b], {}, a.shape, dtype);
 
-export const where = (condition: Node, a: Node, b: Node): Node => makeNode("where", [condition, a, b], {}, a.shape, a.dtype);
+export const where = (condition: Node, a: Node, b: Node): Node =>
+  makeNode("where", [condition, a, b], {}, a.shape, a.dtype);
 
 export const reduce = (op: ReduceOp, x: Node, axes: readonly number[], dtype: DType = x.dtype): Node =>
-  makeNode(op, [x], { axes }, x.shape.filter((_, i) => !axes.includes(i)), dtype);
+  makeNode(
+    op,
+    [x],
+    { axes },
+    x.shape.filter((_, i) => !axes.includes(i)),
+    dtype,
+  );
 
 export const barrier = (x: Node): Node => makeNode("barrier", [x], {}, x.shape, x.dtype);

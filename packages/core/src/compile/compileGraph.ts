@@ -2,14 +2,13 @@
  * Graph → Program: simplify, choose what is stored, fuse, lower each group to a kernel, merge the updates of many
  * parameters into one kernel, share memory, plan the arena.
  */
-import type { BufferSpec, Kernel, Program, UniformSpec } from "../backend/program.ts";
-import type { KernelKind } from "../backend/program.ts";
+import type { BufferSpec, Kernel, KernelKind, Program, UniformSpec } from "../backend/program.ts";
 import { computeDType, type DType } from "../graph/dtype.ts";
 import type { LeafSource, Node } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
 import { planArena, shareInPlace } from "./arena.ts";
 import { type Assignment, planInPlace } from "./assignments.ts";
-import { fuse, type Fusion } from "./fuse.ts";
+import { type Fusion, fuse } from "./fuse.ts";
 import { kernelBuffers, mapBuffers } from "./kernelBuffers.ts";
 import { lowerGroup } from "./lowerGroup.ts";
 import { copyOf, isBufferLeaf, isIndexed, isOpaque } from "./partition.ts";
@@ -55,7 +54,13 @@ export function compileGraph(request: GraphRequest): CompiledGraph {
     return { target, value: isComputed(root) && !isIndexed(root) ? root : copyOf(root) };
   });
   const { fusion, order, values } = fuseWithUpdates(outputs, assignments);
-  return new Assembly(request, outputs, assignments.map(({ target }, i) => ({ target, value: values[i] as Node })), fusion, order).build();
+  return new Assembly(
+    request,
+    outputs,
+    assignments.map(({ target }, i) => ({ target, value: values[i] as Node })),
+    fusion,
+    order,
+  ).build();
 }
 
 /** Has a kernel of its own that can write to memory given from outside. */
@@ -91,7 +96,13 @@ class Assembly {
   readonly #leaves = new Map<Node, number>();
   readonly #uniforms: Node[] = [];
 
-  constructor(request: GraphRequest, outputs: readonly Node[], assignments: readonly Assignment[], fusion: Fusion, order: Fusion["groups"]) {
+  constructor(
+    request: GraphRequest,
+    outputs: readonly Node[],
+    assignments: readonly Assignment[],
+    fusion: Fusion,
+    order: Fusion["groups"],
+  ) {
     this.#request = request;
     this.#outputs = outputs;
     this.#assignments = assignments;
@@ -129,7 +140,9 @@ class Assembly {
       const source = node.op === "parameter" || node.op === "data" ? node.attributes.source : undefined;
       const known = source && this.#bySource.get(source);
       const kind = source && targetsOf.has(source) ? "parameter" : node.op === "parameter" ? "parameter" : "input";
-      const name = (source && this.#request.nameOf?.(source)) ?? (node.op === "placeholder" ? `argument ${node.attributes.index}` : undefined);
+      const name =
+        (source && this.#request.nameOf?.(source)) ??
+        (node.op === "placeholder" ? `argument ${node.attributes.index}` : undefined);
       const buffer = known ?? this.#add(node.dtype, sizeOf(node.shape), kind, name, { kind: "leaf", node });
       if (source) this.#bySource.set(source, buffer);
       this.#leaves.set(node, buffer);
@@ -138,7 +151,10 @@ class Assembly {
       let buffer = this.#bySource.get(target);
       if (buffer === undefined) {
         const name = this.#request.nameOf?.(target);
-        buffer = this.#add(target.dtype, sizeOf(target.shape), "parameter", name, { kind: "target", assignment: index });
+        buffer = this.#add(target.dtype, sizeOf(target.shape), "parameter", name, {
+          kind: "target",
+          assignment: index,
+        });
         this.#bySource.set(target, buffer);
       }
       this.#addTarget(value, buffer);

@@ -53,6 +53,18 @@ export function rangeOf({ offset, terms }: Coordinate): { min: number; max: numb
   return { min, max };
 }
 
+/** The strides at which each loop variable is cut. */
+export type Cuts = Map<Variable, Set<number>>;
+
+/** Whether loops can be cut at all these strides at once: each a multiple of every finer one. */
+export function areNested(cuts: Cuts): boolean {
+  for (const strides of cuts.values()) {
+    const sorted = [...strides].sort((a, b) => a - b);
+    if (sorted.some((stride, i) => i > 0 && stride % (sorted[i - 1] as number) !== 0)) return false;
+  }
+  return true;
+}
+
 /** The variables of one kernel, its parts interned so that equal coordinates have equal keys. */
 export class VariableTable {
   #nextId = 0;
@@ -77,18 +89,18 @@ export class VariableTable {
     return pair;
   }
 
-  /** Whether some variable has been cut at more than one place. */
+  /** Whether cuts may be at odds: there is more than one. */
   get severalCuts(): boolean {
     return this.#parts.size > 1;
   }
 
-  /** Adds, by loop variable, the strides at which the parts in `coordinate` cut it. */
-  cuts({ terms }: Coordinate, into: Map<Variable, Set<number>>): void {
+  /** Adds the cuts that the parts in `coordinate` stand for. */
+  cuts({ terms }: Coordinate, into: Cuts): void {
     for (const { variable } of terms) this.#cut(variable, into);
   }
 
   /** The loop variable that `variable` is a part of, and how far apart there two values of `variable` are. */
-  #cut(variable: Variable, into: Map<Variable, Set<number>>): { root: Variable; stride: number } {
+  #cut(variable: Variable, into: Cuts): { root: Variable; stride: number } {
     if (!variable.part) return { root: variable, stride: 1 };
     const { of, divisor } = variable.part;
     const { root, stride } = this.#cut(of, into);

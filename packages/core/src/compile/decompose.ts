@@ -2,8 +2,9 @@
  * Contractions and indexed operations as loop kernels: what a backend that compiles nothing else runs, and what the
  * conformance suite measures the fast kernels against. Each rewrite is the operation's definition.
  */
-import { makeNode, type ConvGeometry, type Node } from "../graph/node.ts";
+
 import type { KernelKind } from "../backend/program.ts";
+import { type ConvGeometry, makeNode, type Node } from "../graph/node.ts";
 import type { Shape } from "../graph/shape.ts";
 import { binary, expand, iotaAlong, permute, place, reduce, reshape, splat, unary, where } from "./build.ts";
 
@@ -50,7 +51,12 @@ function matmul(node: Node): Node {
  * x [n, c, h, w] as windows [n, g, c/g, oh, ow, kh, kw]. The channel axis is cut into groups last, so that the shears see
  * plain spatial axes; rank 8 is never exceeded.
  */
-function windows(x: Node, { stride, padding, dilation }: ConvGeometry, out: readonly [number, number], kernel: readonly [number, number]): Node {
+function windows(
+  x: Node,
+  { stride, padding, dilation }: ConvGeometry,
+  out: readonly [number, number],
+  kernel: readonly [number, number],
+): Node {
   const [n, c, h, w] = x.shape as [number, number, number, number];
   const [oh, ow] = out;
   const [kh, kw] = kernel;
@@ -80,10 +86,7 @@ function conv2d(node: Node, geometry: ConvGeometry): Node {
   // [n, g, o/g, oh, ow, c/g, kh·kw]
   const full = [n, groups, og, oh, ow, cg, kh * kw];
   const patches = windows(x, geometry, [oh, ow], [kh, kw]);
-  const left = expand(
-    permute(reshape(patches, [n, groups, 1, cg, oh, ow, kh * kw]), [0, 1, 2, 4, 5, 3, 6]),
-    full,
-  );
+  const left = expand(permute(reshape(patches, [n, groups, 1, cg, oh, ow, kh * kw]), [0, 1, 2, 4, 5, 3, 6]), full);
   const right = place(reshape(weight, [groups, og, cg, kh * kw]), [1, 2, 5, 6], full);
   return reshape(reduce("sum", mul(left, right), [5, 6]), node.shape);
 }
@@ -95,9 +98,24 @@ function dilate(x: Node, axis: number, stride: number, size: number): Node {
   const before = x.shape.map(() => 0);
   const split = [...x.shape.slice(0, axis + 1), 1, ...x.shape.slice(axis + 1)];
   const after = split.map((_, i) => (i === axis + 1 ? stride - 1 : 0));
-  const padded = makeNode("pad", [reshape(x, split)], { before: [...before, 0], after, value: 0 }, split.map((s, i) => s + (after[i] as number)), x.dtype);
-  const merged = reshape(padded, x.shape.map((s, i) => (i === axis ? length * stride : s)));
-  return makeNode("slice", [merged], { start: before, step: before.map(() => 1) }, merged.shape.map((s, i) => (i === axis ? size : s)), x.dtype);
+  const padded = makeNode(
+    "pad",
+    [reshape(x, split)],
+    { before: [...before, 0], after, value: 0 },
+    split.map((s, i) => s + (after[i] as number)),
+    x.dtype,
+  );
+  const merged = reshape(
+    padded,
+    x.shape.map((s, i) => (i === axis ? length * stride : s)),
+  );
+  return makeNode(
+    "slice",
+    [merged],
+    { start: before, step: before.map(() => 1) },
+    merged.shape.map((s, i) => (i === axis ? size : s)),
+    x.dtype,
+  );
 }
 
 function conv2dInputGradient(node: Node, { stride, padding, dilation, groups }: ConvGeometry): Node {
@@ -110,8 +128,20 @@ function conv2dInputGradient(node: Node, { stride, padding, dilation, groups }: 
   const [dh, dw] = [at(spread.shape, 2), at(spread.shape, 3)];
   spread = expand(reshape(spread, [n, o, dh, dw, 1, 1]), [n, o, dh, dw, kh, kw]);
   // dx[h] takes dy at h + padding - k·dilation.
-  const rows = makeNode("shear", [spread], { axis: 2, along: 4, stride: 1, dilation: -dilation[0], offset: padding[0] }, [n, o, h, dw, kh, kw], dy.dtype);
-  const patches = makeNode("shear", [rows], { axis: 3, along: 5, stride: 1, dilation: -dilation[1], offset: padding[1] }, [n, o, h, w, kh, kw], dy.dtype);
+  const rows = makeNode(
+    "shear",
+    [spread],
+    { axis: 2, along: 4, stride: 1, dilation: -dilation[0], offset: padding[0] },
+    [n, o, h, dw, kh, kw],
+    dy.dtype,
+  );
+  const patches = makeNode(
+    "shear",
+    [rows],
+    { axis: 3, along: 5, stride: 1, dilation: -dilation[1], offset: padding[1] },
+    [n, o, h, w, kh, kw],
+    dy.dtype,
+  );
   // [n, g, c/g, h, w, o/g, kh·kw]
   const full = [n, groups, cg, h, w, og, kh * kw];
   const left = expand(permute(reshape(patches, [n, groups, 1, og, h, w, kh * kw]), [0, 1, 2, 4, 5, 3, 6]), full);
@@ -155,7 +185,10 @@ function toLast(x: Node, axis: number): Node {
   const axes = [...x.shape.keys()].filter((i) => i !== axis);
   return permute(x, [...axes, axis]);
 }
-const moved = (axes: readonly number[], axis: number): number[] => [...axes.filter((_, i) => i !== axis), axes[axis] as number];
+const moved = (axes: readonly number[], axis: number): number[] => [
+  ...axes.filter((_, i) => i !== axis),
+  axes[axis] as number,
+];
 
 /** Σ_{j ≤ i} x[j] along the axis. */
 function cumSum(node: Node, axis: number): Node {
@@ -178,7 +211,10 @@ function argSort(node: Node, { axis, descending }: { axis: number; descending: b
   const own = place(x, [...x.shape.keys()], full);
   const other = place(toLast(x, axis), moved(axes, axis), full);
   const [small, large] = descending ? [own, other] : [other, own];
-  const isNaN_ = (v: Node): Node => (x.dtype === "float32" || x.dtype === "float64" || x.dtype === "float16" || x.dtype === "bfloat16" ? unary("isNaN", v, "bool") : splat(0, full, "bool"));
+  const isNaN_ = (v: Node): Node =>
+    x.dtype === "float32" || x.dtype === "float64" || x.dtype === "float16" || x.dtype === "bfloat16"
+      ? unary("isNaN", v, "bool")
+      : splat(0, full, "bool");
   const both = (a: Node, b: Node): Node => binary("and", a, b, "bool");
   const either = (a: Node, b: Node): Node => binary("or", a, b, "bool");
   const before = either(binary("less", small, large, "bool"), both(unary("not", isNaN_(small), "bool"), isNaN_(large)));
@@ -190,4 +226,3 @@ function argSort(node: Node, { axis, descending }: { axis: number; descending: b
   const wanted = binary("equal", place(toLast(ranks, axis), moved(axes, axis), full), iotaAlong(axis, full), "bool");
   return reduce("argMax", wanted, [rank], "int32");
 }
-

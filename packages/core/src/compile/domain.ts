@@ -37,7 +37,11 @@ export class Frame {
   /** Which axis, and which cut of it, a variable stands for. */
   readonly origin = new Map<Variable, { axis: number; factor: number }>();
 
-  constructor(domain: Domain, factors: readonly (readonly number[])[] = domain.shape.map((n) => [n]), keepUnits = false) {
+  constructor(
+    domain: Domain,
+    factors: readonly (readonly number[])[] = domain.shape.map((n) => [n]),
+    keepUnits = false,
+  ) {
     this.domain = domain;
     this.#coordinates = domain.shape.map((_, axis) => {
       let coordinate: Coordinate = zero;

@@ -71,7 +71,13 @@ class Fuser {
 
   #add(node: Node, kind: Group["kind"]): void {
     const domain = kind === "loop" ? domainOf(node) : { shape: node.shape, reduced: node.shape.map(() => false) };
-    const group: Group = { id: this.#groups.length, kind, members: [], domain, ...(kind === "loop" ? {} : { opaque: node }) };
+    const group: Group = {
+      id: this.#groups.length,
+      kind,
+      members: [],
+      domain,
+      ...(kind === "loop" ? {} : { opaque: node }),
+    };
     this.#groups.push(group);
     this.#join(group, node);
   }
@@ -117,7 +123,13 @@ class Fuser {
     return deepest;
   }
 
-  #tryJoin(group: Group, unit: Node, reads: ReadonlySet<Node>, producers: ReadonlySet<Group>, vertical: boolean): boolean {
+  #tryJoin(
+    group: Group,
+    unit: Node,
+    reads: ReadonlySet<Node>,
+    producers: ReadonlySet<Group>,
+    vertical: boolean,
+  ): boolean {
     if (group.members.some((member) => this.#isolated.has(member))) return false;
     if (group.kind === "indexed" || (group.kind === "contraction" && !vertical)) return false;
     if (sizeOf(group.domain.shape) === 0) return false;
@@ -135,7 +147,8 @@ class Fuser {
       group.domain = domain;
     }
     const fits =
-      (domain === before || group.members.every((member) => this.#fits(group, member))) && this.#fits(group, unit, vertical);
+      (domain === before || group.members.every((member) => this.#fits(group, member))) &&
+      this.#fits(group, unit, vertical);
     if (!fits) {
       if (domain !== before) this.#frames.delete(group);
       group.domain = before;
@@ -180,7 +193,14 @@ class Fuser {
   /** The space of the group once `unit` is in it: its own, or a row space when a trailing reduction joins a map. */
   #joinedDomain(group: Group, unit: Node, vertical: boolean): Domain | undefined {
     const own = domainOf(unit);
-    if (!vertical && !sameShape(own.shape.filter((n) => n !== 1), group.domain.shape.filter((n) => n !== 1))) return undefined;
+    if (
+      !vertical &&
+      !sameShape(
+        own.shape.filter((n) => n !== 1),
+        group.domain.shape.filter((n) => n !== 1),
+      )
+    )
+      return undefined;
     if (!isReduce(unit.op) || hasInner(group.domain)) return group.domain;
     if (!vertical || group.kind === "contraction" || sizeOf(own.shape) !== sizeOf(group.domain.shape)) return undefined;
     const firstReduced = own.reduced.indexOf(true);
@@ -241,4 +261,3 @@ class Fuser {
 }
 
 const hasParts = (c: Coordinate): boolean => c.terms.some(({ variable }) => variable.part !== undefined);
-

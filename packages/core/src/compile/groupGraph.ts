@@ -58,7 +58,9 @@ export class GroupGraph<Group> {
   /** `joined` takes the place of both. */
   join(a: Group, b: Group, joined: Group): void {
     const producers = [...this.producers(a), ...this.producers(b)].filter((g) => g !== a && g !== b);
-    const consumers = [...(this.#consumers.get(a) ?? []), ...(this.#consumers.get(b) ?? [])].filter((g) => g !== a && g !== b);
+    const consumers = [...(this.#consumers.get(a) ?? []), ...(this.#consumers.get(b) ?? [])].filter(
+      (g) => g !== a && g !== b,
+    );
     for (const gone of [a, b]) {
       for (const producer of this.producers(gone)) this.#consumers.get(producer)?.delete(gone);
       for (const consumer of this.#consumers.get(gone) ?? []) this.#producers.get(consumer)?.delete(gone);

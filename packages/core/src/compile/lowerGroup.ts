@@ -90,7 +90,10 @@ function labelOf(group: Group): string {
   const names = group.members.map((unit) => {
     if (isReduce(unit.op) || unit === group.opaque) return unit.op;
     let shown = unit;
-    while ((shown.op === "barrier" || shown.op === "reshape" || shown.op === "expand" || shown.op === "permute") && shown.inputs[0]) {
+    while (
+      (shown.op === "barrier" || shown.op === "reshape" || shown.op === "expand" || shown.op === "permute") &&
+      shown.inputs[0]
+    ) {
       shown = shown.inputs[0] as Node;
       if (group.members.includes(shown)) return "";
     }

@@ -4,13 +4,18 @@
  */
 import { makeNode, type Node, topologicalOrder } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
-import { type Coordinate, type Variable, VariableTable } from "./coordinates.ts";
+import { areNested, type Coordinate, type Cuts, type Variable, VariableTable } from "./coordinates.ts";
 import { isReduce } from "./simplify.ts";
 import { isView, mapView } from "./views.ts";
 
 const bufferLeaves: ReadonlySet<string> = new Set(["data", "parameter", "placeholder"]);
 const scalarLeaves: ReadonlySet<string> = new Set(["constant", "uniform", "iota"]);
-const contractionOps: ReadonlySet<string> = new Set(["matmul", "conv2d", "conv2dInputGradient", "conv2dWeightGradient"]);
+const contractionOps: ReadonlySet<string> = new Set([
+  "matmul",
+  "conv2d",
+  "conv2dInputGradient",
+  "conv2dWeightGradient",
+]);
 const indexedOps: ReadonlySet<string> = new Set(["cumSum", "argSort", "scatterAdd"]);
 
 export const isBufferLeaf = (node: Node): boolean => bufferLeaves.has(node.op);
@@ -29,8 +34,24 @@ export interface StridedView {
 /** Longest chain computed inline: deeper graphs are cut so that neither compiler nor engine recurses too far. */
 const maxInlineDepth = 100;
 const expensive: Readonly<Record<string, number>> = {
-  exp: 8, log: 8, log1p: 10, expm1: 10, sin: 10, cos: 10, tan: 12, tanh: 12, sigmoid: 10, softplus: 16, erf: 16, pow: 16, random: 40,
-  div: 2, sqrt: 2, rsqrt: 3, reciprocal: 2, mod: 4,
+  exp: 8,
+  log: 8,
+  log1p: 10,
+  expm1: 10,
+  sin: 10,
+  cos: 10,
+  tan: 12,
+  tanh: 12,
+  sigmoid: 10,
+  softplus: 16,
+  erf: 16,
+  pow: 16,
+  random: 40,
+  div: 2,
+  sqrt: 2,
+  rsqrt: 3,
+  reciprocal: 2,
+  mod: 4,
 };
 /** An inline value that several kernels would compute again is stored when it costs at least this much. */
 const storeCost = 8;
@@ -151,7 +172,10 @@ export class Partition {
         if (!this.#units.has(unit)) continue;
         const table = new VariableTable();
         const shape = isReduce(unit.op) ? (unit.inputs[0] as Node).shape : unit.shape;
-        const at = shape.map((n) => ({ offset: 0, terms: n === 1 ? [] : [{ variable: table.fresh(n), coefficient: 1 }] }));
+        const at = shape.map((n) => ({
+          offset: 0,
+          terms: n === 1 ? [] : [{ variable: table.fresh(n), coefficient: 1 }],
+        }));
         for (const node of this.accesses(table, unit, at).blocked) again = this.#mark(node) || again;
       }
     }
@@ -170,12 +194,15 @@ export class Partition {
       }
     }
     const shared = (node: Node): boolean => (kernels.get(node)?.size ?? 0) > 1;
-    const worth = (node: Node): boolean => !isView(node) && !scalarLeaves.has(node.op) && this.#inlineCost(node) >= storeCost;
+    const worth = (node: Node): boolean =>
+      !isView(node) && !scalarLeaves.has(node.op) && this.#inlineCost(node) >= storeCost;
     let changed = false;
     for (const node of this.order) {
       if (this.isStored(node) || !shared(node) || !worth(node)) continue;
       const size = kernels.get(node)?.size;
-      const covered = this.#elementwiseConsumers(node).some((c) => shared(c) && worth(c) && kernels.get(c)?.size === size);
+      const covered = this.#elementwiseConsumers(node).some(
+        (c) => shared(c) && worth(c) && kernels.get(c)?.size === size,
+      );
       if (!covered) changed = this.#mark(node) || changed;
     }
     if (changed) this.#markUnreachable();
@@ -183,7 +210,9 @@ export class Partition {
   }
 
   #elementwiseConsumers(node: Node): Node[] {
-    return (this.consumers.get(node) ?? []).flatMap((c) => (isView(c) && !this.isStored(c) ? this.#elementwiseConsumers(c) : [c]));
+    return (this.consumers.get(node) ?? []).flatMap((c) =>
+      isView(c) && !this.isStored(c) ? this.#elementwiseConsumers(c) : [c],
+    );
   }
 
   /** Nodes computed inline as part of a unit. */
@@ -234,15 +263,33 @@ export class Partition {
   /**
    * Every element of memory that a unit's value at `at` depends on, as a linear position; `at` is in the unit's input
    * for a reduction, in the unit itself otherwise. `indices`: coordinates that the value itself depends on, by counting
-   * or by a mask. `blocked`: nodes that must be stored before this can be computed.
+   * or by a mask. `blocked`: nodes that must be stored before this can be computed. `cuts`: of loops, by reshapes passed.
    */
-  accesses(table: VariableTable, unit: Node, at: readonly Coordinate[]): { accesses: Access[]; indices: Coordinate[]; blocked: Node[] } {
+  accesses(
+    table: VariableTable,
+    unit: Node,
+    at: readonly Coordinate[],
+  ): { accesses: Access[]; indices: Coordinate[]; blocked: Node[]; cuts: Cuts } {
+    let cuts: Cuts = new Map();
+    for (const coordinate of at) table.cuts(coordinate, cuts);
+    /** Takes the cuts of further coordinates in, unless they are at odds with those so far. */
+    const cut = (coordinates: readonly Coordinate[]): boolean => {
+      if (!coordinates.some(({ terms }) => terms.some(({ variable }) => variable.part))) return true;
+      const more: Cuts = new Map([...cuts].map(([variable, strides]) => [variable, new Set(strides)]));
+      for (const coordinate of coordinates) table.cuts(coordinate, more);
+      if (!areNested(more)) return false;
+      cuts = more;
+      return true;
+    };
     const accesses = new Map<string, Access>();
     const indices: Coordinate[] = [];
     const blocked: Node[] = [];
     const seen = new Set<string>();
     const touch = (node: Node, position: Coordinate): void => {
-      accesses.set(`${node.id}@${position.offset}:${position.terms.map((t) => `${t.variable.id}*${t.coefficient}`)}`, { node, position });
+      accesses.set(`${node.id}@${position.offset}:${position.terms.map((t) => `${t.variable.id}*${t.coefficient}`)}`, {
+        node,
+        position,
+      });
     };
     const visit = (node: Node, here: readonly Coordinate[]): void => {
       if (this.isStored(node)) {
@@ -263,14 +310,17 @@ export class Partition {
         }
         const mapped = mapView(table, node, here);
         indices.push(...(mapped?.bounds ?? []).map(({ coordinate }) => coordinate));
-        if (!mapped) blocked.push(input);
+        if (!mapped || (node.op === "reshape" && !cut(mapped.coordinates))) blocked.push(input);
         else if (!mapped.outside) visit(input, mapped.coordinates);
       } else if (node.op === "gather") {
         const [x, index] = node.inputs as [Node, Node];
         visit(index, here);
         const { axis } = node.attributes;
         const variable = table.dynamic(index, here, x.shape[axis] as number);
-        visit(x, here.map((c, i) => (i === axis ? { offset: 0, terms: [{ variable, coefficient: 1 }] } : c)));
+        visit(
+          x,
+          here.map((c, i) => (i === axis ? { offset: 0, terms: [{ variable, coefficient: 1 }] } : c)),
+        );
       } else if (node.op === "iota") {
         indices.push(...here);
       } else if (node.op === "random") {
@@ -281,7 +331,7 @@ export class Partition {
       }
     };
     inputsOf(unit, at);
-    return { accesses: [...accesses.values()], indices, blocked };
+    return { accesses: [...accesses.values()], indices, blocked, cuts };
   }
 
   /** The stored node behind reshapes: a contiguous buffer stays contiguous. */

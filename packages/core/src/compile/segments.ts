@@ -2,17 +2,19 @@
  * Kernels that do the same to different parameters become one: an optimizer's update over all parameters of a group is a
  * single launch over many buffer sets, however many tensors the model has.
  */
-import type { Affine, BufferSpec, Instruction, Kernel, LoopKernel, Segment } from "../backend/program.ts";
+import type { Affine, BufferSpec, Instruction, Kernel, LoopKernel, Segment, Stage } from "../backend/program.ts";
 import { kernelBuffers } from "./kernelBuffers.ts";
 import { exact } from "./simplify.ts";
 
 /** A kernel that can be one segment of many: flat, element-wise, contiguous or broadcast accesses, writes a parameter. */
 function flatKernel(kernel: Kernel, buffers: readonly BufferSpec[]): LoopKernel | undefined {
-  if (kernel.kind !== "loop" || kernel.segments.length !== 1 || kernel.outer.length > 1 || kernel.inner.length > 0) return undefined;
+  if (kernel.kind !== "loop" || kernel.segments.length !== 1 || kernel.outer.length > 1 || kernel.inner.length > 0)
+    return undefined;
   if (kernel.stages.length !== 1) return undefined;
   const table = kernel.segments[0]?.buffers as readonly number[];
-  const body = kernel.stages[0]?.body as readonly Instruction[];
-  const plain = (affine: Affine): boolean => affine.offset === 0 && !affine.dynamic && (affine.strides[0] ?? 0) <= 1 && (affine.strides[0] ?? 0) >= 0;
+  const body = bodyOf(kernel);
+  const plain = (affine: Affine): boolean =>
+    affine.offset === 0 && !affine.dynamic && (affine.strides[0] ?? 0) <= 1 && (affine.strides[0] ?? 0) >= 0;
   for (const instruction of body) {
     if (instruction.op === "index" || instruction.op === "inside" || instruction.op === "philox") return undefined;
     if (instruction.op === "load" && (instruction.conditions || !plain(instruction.at))) return undefined;
@@ -21,6 +23,8 @@ function flatKernel(kernel: Kernel, buffers: readonly BufferSpec[]): LoopKernel 
   const writesParameter = [...kernelBuffers(kernel).writes].some((b) => buffers[b]?.kind === "parameter");
   return writesParameter && table.length > 0 ? kernel : undefined;
 }
+
+const bodyOf = (kernel: LoopKernel): readonly Instruction[] => (kernel.stages[0] as Stage).body;
 
 interface Shape {
   readonly kernel: LoopKernel;
@@ -33,7 +37,7 @@ interface Shape {
 function shapeOf(kernel: LoopKernel, buffers: readonly BufferSpec[]): Shape {
   const { size, buffers: table } = kernel.segments[0] as Segment;
   const strides: number[] = [];
-  const body = (kernel.stages[0]?.body as readonly Instruction[]).map((instruction) => {
+  const body = bodyOf(kernel).map((instruction) => {
     if (instruction.op !== "load" && instruction.op !== "store") return instruction;
     strides.push(instruction.at.strides[0] ?? 0);
     return { ...instruction, at: null };
@@ -64,7 +68,10 @@ export function mergeSegments(kernels: readonly Kernel[], buffers: readonly Buff
     const movable = members.filter(({ index }) => canMove(kernels, index, last));
     if (movable.length < 2) continue;
     for (const { index } of movable) result[index] = undefined;
-    result[last] = merge(movable.map(({ shape }) => shape), pattern);
+    result[last] = merge(
+      movable.map(({ shape }) => shape),
+      pattern,
+    );
   }
   return result.filter((kernel) => kernel !== undefined);
 }
@@ -83,7 +90,7 @@ function canMove(kernels: readonly Kernel[], from: number, to: number): boolean 
 function merge(shapes: readonly Shape[], pattern: readonly number[]): LoopKernel {
   const first = (shapes[0] as Shape).kernel;
   let access = 0;
-  const body = (first.stages[0]?.body as readonly Instruction[]).map((instruction) => {
+  const body = bodyOf(first).map((instruction) => {
     if (instruction.op !== "load" && instruction.op !== "store") return instruction;
     return { ...instruction, at: { offset: 0, strides: [pattern[access++] as number] } };
   });

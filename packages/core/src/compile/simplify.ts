@@ -4,9 +4,19 @@
  * and NaN included.
  */
 import type { KernelKind } from "../backend/program.ts";
-import { binary as binaryFunctions, reduceIdentity, unary as unaryFunctions } from "../graph/scalar.ts";
 import { computeDType, isFloat, isInteger, roundTo } from "../graph/dtype.ts";
-import { type Attributes, binaryOps, makeNode, type Node, type OpName, type ReduceOp, reduceOps, topologicalOrder, unaryOps } from "../graph/node.ts";
+import {
+  type Attributes,
+  binaryOps,
+  makeNode,
+  type Node,
+  type OpName,
+  type ReduceOp,
+  reduceOps,
+  topologicalOrder,
+  unaryOps,
+} from "../graph/node.ts";
+import { binary as binaryFunctions, reduceIdentity, unary as unaryFunctions } from "../graph/scalar.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";
 import { barrier, binary, permute, reshape, splat } from "./build.ts";
 import { decompose } from "./decompose.ts";
@@ -122,7 +132,9 @@ export class Simplifier {
         return x;
       case "barrier":
         // These are stored by a kernel that no reader joins.
-        return ["cumSum", "argSort", "scatterAdd", "data", "parameter", "placeholder"].includes((x as Node).op) ? x : undefined;
+        return ["cumSum", "argSort", "scatterAdd", "data", "parameter", "placeholder"].includes((x as Node).op)
+          ? x
+          : undefined;
       case "where": {
         if (value !== undefined) return node.inputs[value ? 1 : 2];
         return node.inputs[1] === node.inputs[2] ? node.inputs[1] : undefined;
@@ -133,7 +145,9 @@ export class Simplifier {
       case "reshape":
         if (sameShape((x as Node).shape, node.shape)) return x;
         if ((x as Node).op === "reshape") return reshape((x as Node).inputs[0] as Node, node.shape);
-        return value !== undefined && node.shape.some((n) => n !== 1) ? splat(value, node.shape, node.dtype) : undefined;
+        return value !== undefined && node.shape.some((n) => n !== 1)
+          ? splat(value, node.shape, node.dtype)
+          : undefined;
       case "expand":
         if (sameShape((x as Node).shape, node.shape)) return x;
         if ((x as Node).op === "expand") {
@@ -146,7 +160,10 @@ export class Simplifier {
         if (axes.every((axis, i) => axis === i)) return x;
         if ((x as Node).op === "permute") {
           const inner = (x as Node & { attributes: { axes: readonly number[] } }).attributes.axes;
-          return permute((x as Node).inputs[0] as Node, axes.map((axis) => inner[axis] as number));
+          return permute(
+            (x as Node).inputs[0] as Node,
+            axes.map((axis) => inner[axis] as number),
+          );
         }
         return undefined;
       }
@@ -156,7 +173,9 @@ export class Simplifier {
       case "pad":
         if (sameShape((x as Node).shape, node.shape)) return x;
         if (sizeOf((x as Node).shape) === 0) return splat(node.attributes.value, node.shape, node.dtype);
-        return value !== undefined && Object.is(value, node.attributes.value) ? splat(value, node.shape, node.dtype) : undefined;
+        return value !== undefined && Object.is(value, node.attributes.value)
+          ? splat(value, node.shape, node.dtype)
+          : undefined;
       case "shear":
         return value !== undefined && Object.is(value, 0) ? splat(0, node.shape, node.dtype) : undefined;
       default:
@@ -206,7 +225,8 @@ export class Simplifier {
     if (value === undefined) return undefined;
     if (index) return splat(0, node.shape, node.dtype);
     if (node.op === "max" || node.op === "min") return splat(value, node.shape, node.dtype);
-    if (node.op === "sum" && Number.isInteger(value)) return splat(roundCompute(node, value * count), node.shape, node.dtype);
+    if (node.op === "sum" && Number.isInteger(value))
+      return splat(roundCompute(node, value * count), node.shape, node.dtype);
     return undefined;
   }
 }

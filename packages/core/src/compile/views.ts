@@ -3,7 +3,13 @@ import type { Node, NodeOf } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
 import { type Bound, type Coordinate, rangeOf, type VariableTable, zero } from "./coordinates.ts";
 
-export type ViewNode = NodeOf<"reshape"> | NodeOf<"permute"> | NodeOf<"expand"> | NodeOf<"slice"> | NodeOf<"pad"> | NodeOf<"shear">;
+export type ViewNode =
+  | NodeOf<"reshape">
+  | NodeOf<"permute">
+  | NodeOf<"expand">
+  | NodeOf<"slice">
+  | NodeOf<"pad">
+  | NodeOf<"shear">;
 
 const viewOps: ReadonlySet<string> = new Set(["reshape", "permute", "expand", "slice", "pad", "shear"]);
 export const isView = (node: Node): node is ViewNode => viewOps.has(node.op);

@@ -15,14 +15,8 @@ interface DTypeInfo {
   readonly bytes: number;
   readonly category: "bool" | "integer" | "float";
   readonly compute: ComputeDType;
-  readonly hostArray: new (
-    length: number,
-  ) => HostArray;
-  readonly hostView: new (
-    buffer: ArrayBufferLike,
-    byteOffset?: number,
-    length?: number,
-  ) => HostArray;
+  readonly hostArray: new (length: number) => HostArray;
+  readonly hostView: new (buffer: ArrayBufferLike, byteOffset?: number, length?: number) => HostArray;
 }
 
 const info = (

@@ -5,15 +5,7 @@
  *
  * Floats are not rounded to their dtype except by `cast`; integers wrap to 32 bits; bool is 0 or 1.
  */
-import {
-  applyBinary,
-  applyUnary,
-  castValue,
-  compareForSort,
-  isMoreExtreme,
-  philoxWord,
-  reduceIdentity,
-} from "./scalar.ts";
+
 import { computeDType, type DType, decode, type HostArray, isFloat, roundTo } from "./dtype.ts";
 import { ArgumentError, IndexError } from "./errors.ts";
 import {
@@ -29,6 +21,15 @@ import {
   type UnaryOp,
   unaryOps,
 } from "./node.ts";
+import {
+  applyBinary,
+  applyUnary,
+  castValue,
+  compareForSort,
+  isMoreExtreme,
+  philoxWord,
+  reduceIdentity,
+} from "./scalar.ts";
 import { contiguousStrides, type Shape, sizeOf } from "./shape.ts";
 
 export interface Evaluated {

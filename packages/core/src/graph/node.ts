@@ -21,30 +21,104 @@ export interface LeafSource {
 }
 
 export type UnaryOp =
-  | "neg" | "abs" | "sign" | "exp" | "log" | "log1p" | "expm1" | "sqrt" | "rsqrt" | "reciprocal"
-  | "sin" | "cos" | "tan" | "tanh" | "sigmoid" | "softplus" | "erf" | "relu"
-  | "floor" | "ceil" | "round" | "trunc" | "isNaN" | "not";
+  | "neg"
+  | "abs"
+  | "sign"
+  | "exp"
+  | "log"
+  | "log1p"
+  | "expm1"
+  | "sqrt"
+  | "rsqrt"
+  | "reciprocal"
+  | "sin"
+  | "cos"
+  | "tan"
+  | "tanh"
+  | "sigmoid"
+  | "softplus"
+  | "erf"
+  | "relu"
+  | "floor"
+  | "ceil"
+  | "round"
+  | "trunc"
+  | "isNaN"
+  | "not";
 export type BinaryOp =
-  | "add" | "sub" | "mul" | "div" | "pow" | "maximum" | "minimum" | "mod"
-  | "equal" | "notEqual" | "less" | "lessEqual"
-  | "and" | "or" | "xor" | "shiftLeft" | "shiftRight" | "mulHigh";
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "pow"
+  | "maximum"
+  | "minimum"
+  | "mod"
+  | "equal"
+  | "notEqual"
+  | "less"
+  | "lessEqual"
+  | "and"
+  | "or"
+  | "xor"
+  | "shiftLeft"
+  | "shiftRight"
+  | "mulHigh";
 export type ReduceOp = "sum" | "prod" | "max" | "min" | "argMax" | "argMin";
 
 export const unaryOps: readonly UnaryOp[] = [
-  "neg", "abs", "sign", "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "reciprocal",
-  "sin", "cos", "tan", "tanh", "sigmoid", "softplus", "erf", "relu",
-  "floor", "ceil", "round", "trunc", "isNaN", "not",
+  "neg",
+  "abs",
+  "sign",
+  "exp",
+  "log",
+  "log1p",
+  "expm1",
+  "sqrt",
+  "rsqrt",
+  "reciprocal",
+  "sin",
+  "cos",
+  "tan",
+  "tanh",
+  "sigmoid",
+  "softplus",
+  "erf",
+  "relu",
+  "floor",
+  "ceil",
+  "round",
+  "trunc",
+  "isNaN",
+  "not",
 ];
 export const binaryOps: readonly BinaryOp[] = [
-  "add", "sub", "mul", "div", "pow", "maximum", "minimum", "mod",
-  "equal", "notEqual", "less", "lessEqual",
-  "and", "or", "xor", "shiftLeft", "shiftRight", "mulHigh",
+  "add",
+  "sub",
+  "mul",
+  "div",
+  "pow",
+  "maximum",
+  "minimum",
+  "mod",
+  "equal",
+  "notEqual",
+  "less",
+  "lessEqual",
+  "and",
+  "or",
+  "xor",
+  "shiftLeft",
+  "shiftRight",
+  "mulHigh",
 ];
 export const reduceOps: readonly ReduceOp[] = ["sum", "prod", "max", "min", "argMax", "argMin"];
 export const comparisonOps: ReadonlySet<BinaryOp> = new Set(["equal", "notEqual", "less", "lessEqual"]);
 
 type None = Readonly<Record<never, never>>;
-interface Axes { readonly axes: readonly number[] }
+interface Axes {
+  readonly axes: readonly number[];
+}
 export interface ConvGeometry {
   /** One entry per spatial axis; always two (a 1-d convolution has a spatial axis of size 1). */
   readonly stride: readonly [number, number];
@@ -94,7 +168,13 @@ export type Attributes = {
      * out[…, i, …, k, …] = x[…, i·stride + k·dilation + offset, …, k, …] where that is inside x, else 0;
      * i on axis `axis`, k on axis `along`. With an expanded `along` this is a sliding window.
      */
-    shear: { readonly axis: number; readonly along: number; readonly stride: number; readonly dilation: number; readonly offset: number };
+    shear: {
+      readonly axis: number;
+      readonly along: number;
+      readonly stride: number;
+      readonly dilation: number;
+      readonly offset: number;
+    };
     // Contractions.
     /** [batch…, m, k] × [batch…, k, n]; batch axes equal (expanded where needed). */
     matmul: None;

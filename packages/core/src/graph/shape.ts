@@ -34,7 +34,8 @@ export function checkShape(subject: string, shape: Shape): void {
       throw new ShapeError(subject, `sizes must be whole and non-negative, got ${formatShape(shape)}`);
     }
   }
-  if (sizeOf(shape) > 2 ** 31 - 1) throw new ShapeError(subject, `${formatShape(shape)} has more than 2^31 - 1 elements`);
+  if (sizeOf(shape) > 2 ** 31 - 1)
+    throw new ShapeError(subject, `${formatShape(shape)} has more than 2^31 - 1 elements`);
 }
 
 /** Axis in [0, rank) from one that may count from the end. */
@@ -47,7 +48,11 @@ export function normalizeAxis(subject: string, axis: number, rank: number): numb
 }
 
 /** Sorted distinct axes; `null` or `undefined` means all of them. Throws on repeats. */
-export function normalizeAxes(subject: string, axes: number | readonly number[] | null | undefined, rank: number): number[] {
+export function normalizeAxes(
+  subject: string,
+  axes: number | readonly number[] | null | undefined,
+  rank: number,
+): number[] {
   if (axes === null || axes === undefined) return Array.from({ length: rank }, (_, axis) => axis);
   const list = (typeof axes === "number" ? [axes] : axes).map((axis) => normalizeAxis(subject, axis, rank));
   if (new Set(list).size !== list.length) throw new ShapeError(subject, `axis repeated in [${String(axes)}]`);
