@@ -321,6 +321,14 @@ const continuous: Readonly<Record<string, Operation>> = {
     const x = draw.operand(() => true);
     return x && draw.call("reshape", x, factors(draw, x.tensor.size));
   },
+  woven: (draw) => {
+    const a = draw.float(({ rank, size }) => rank > 1 && size > 1);
+    const b = a && draw.float(({ rank, size }) => rank > 1 && size === a.tensor.size);
+    if (!a || !b) return undefined;
+    const turned = (x: Value) => (draw.flag() ? x : draw.call("transpose", x));
+    const shape = factors(draw, a.tensor.size);
+    return draw.call("sub", draw.call("reshape", turned(a), shape), draw.call("reshape", turned(b), shape));
+  },
   flatten: (draw) => {
     const x = draw.operand(() => true);
     return x && draw.call("flatten", x);

@@ -5,7 +5,7 @@
  */
 import type { Node } from "../graph/node.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";
-import { type Coordinate, keyOf } from "./coordinates.ts";
+import { areNested, type Coordinate, type Cuts, keyOf } from "./coordinates.ts";
 import { type Domain, domainOf, Frame, hasInner } from "./domain.ts";
 import { GroupGraph } from "./groupGraph.ts";
 import { isContraction, isOpaque, Partition } from "./partition.ts";
@@ -236,7 +236,22 @@ class Fuser {
       if (own === undefined || keyOf(own) !== keyOf(position)) return false;
       if (isReduce(node.op) && placement.level !== "outer" && row > maxRow) return false;
     }
+    if (group.kind === "loop" && frame.table.severalCuts && !this.#cutsNest(group, unit)) return false;
     return vertical || placement.level !== "outer";
+  }
+
+  /** Whether the loops can be cut as all members, and `unit`, go through them. */
+  #cutsNest(group: Group, unit: Node): boolean {
+    const { table } = this.#frame(group);
+    const all: Cuts = new Map();
+    for (const member of new Set([...group.members, unit])) {
+      const source = this.#frame(group).place(member)?.source;
+      if (!source) return false;
+      for (const [variable, strides] of this.#partition.accesses(table, member, source).cuts) {
+        all.set(variable, new Set([...(all.get(variable) ?? []), ...strides]));
+      }
+    }
+    return areNested(all);
   }
 
   #opaquePosition(group: Group, node: Node): Coordinate | undefined {
