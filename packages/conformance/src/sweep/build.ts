@@ -1,6 +1,7 @@
 /** A recipe as tensors, and as code that can be pasted into a program. */
 import { grad, isFloat, mul, reshape, sum, Tensor, tensor } from "@thalweg/core";
-import { Draw, type MakeLeaf, maxElements, operations, type Value } from "./operations.ts";
+import { Draw, type MakeLeaf, maxElements, type Value } from "./draw.ts";
+import { operations } from "./operations.ts";
 import { type Leaf, leafValues, type Recipe } from "./recipe.ts";
 
 /** A leaf's values as a tensor. */

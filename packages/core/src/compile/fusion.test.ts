@@ -35,7 +35,6 @@ import {
   softmax,
   square,
   sub,
-  sum,
   type Tensor,
   tensor,
   transpose,
