@@ -8,12 +8,16 @@ export type Request =
   | { readonly kind: "load"; readonly peer: PeerName; readonly folder: string }
   | { readonly kind: "start"; readonly workload: WorkloadName }
   | { readonly kind: "run"; readonly times: number }
+  /** Runs again and again for at least this long. */
+  | { readonly kind: "measure"; readonly milliseconds: number }
   | { readonly kind: "check" };
 
 export type Answer =
   | { readonly kind: "loaded"; readonly name: string; readonly description: string }
   | { readonly kind: "started"; readonly exists: boolean }
-  | { readonly kind: "ran"; readonly milliseconds: number }
+  | { readonly kind: "ran" }
+  /** Time of one run, on average. */
+  | { readonly kind: "measured"; readonly milliseconds: number }
   | { readonly kind: "checked"; readonly value: number }
   | { readonly kind: "failed"; readonly message: string };
 
@@ -38,12 +42,21 @@ async function answer(request: Request): Promise<Answer> {
       return { kind: "started", exists: session !== undefined };
     case "run": {
       const { run } = session as Session;
-      const start = performance.now();
       for (let i = 0; i < request.times; i++) {
         const pending = run();
         if (pending) await pending;
       }
-      return { kind: "ran", milliseconds: (performance.now() - start) / request.times };
+      return { kind: "ran" };
+    }
+    case "measure": {
+      const { run } = session as Session;
+      const start = performance.now();
+      for (let runs = 1; ; runs++) {
+        const pending = run();
+        if (pending) await pending;
+        const elapsed = performance.now() - start;
+        if (elapsed >= request.milliseconds) return { kind: "measured", milliseconds: elapsed / runs };
+      }
     }
     case "check":
       return { kind: "checked", value: await (session as Session).check() };

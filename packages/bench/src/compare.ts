@@ -9,6 +9,12 @@ import type { Workload } from "./workloads.ts";
 /** How far two peers' results may lie apart, relative to the larger: float32 sums in different order. */
 const tolerance = 1e-3;
 
+/**
+ * How long a measurement lasts at least, in milliseconds: the same for every peer, and long enough that a short workload
+ * is not timed on the caches the other peer left behind.
+ */
+const window = 250;
+
 export interface Measurement {
   readonly workload: Workload;
   /** By peer, in the order given; undefined for a peer that does not do it. */
@@ -47,8 +53,11 @@ export class PeerProcess {
   async start(workload: Workload): Promise<boolean> {
     return (await request(this.#child, { kind: "start", workload: workload.name }, "started")).exists;
   }
-  async run(times: number): Promise<number> {
-    return (await request(this.#child, { kind: "run", times }, "ran")).milliseconds;
+  async run(times: number): Promise<void> {
+    await request(this.#child, { kind: "run", times }, "ran");
+  }
+  async measure(milliseconds: number): Promise<number> {
+    return (await request(this.#child, { kind: "measure", milliseconds }, "measured")).milliseconds;
   }
   async check(): Promise<number> {
     return (await request(this.#child, { kind: "check" }, "checked")).value;
@@ -86,13 +95,13 @@ export async function measure(workload: Workload, peers: readonly PeerProcess[])
   const taking = await Promise.all(peers.map(async (peer) => ((await peer.start(workload)) ? peer : undefined)));
   const values: (number | undefined)[] = [];
   for (const peer of taking) {
-    await peer?.run(workload.warmUp * workload.batch);
+    await peer?.run(workload.warmUp);
     values.push(await peer?.check());
   }
   checkAgreement(workload.name, taking, values);
   const times = taking.map(() => [] as number[]);
   for (let repeat = 0; repeat < workload.repeats; repeat++) {
-    for (const [i, peer] of taking.entries()) if (peer) times[i]?.push(await peer.run(workload.batch));
+    for (const [i, peer] of taking.entries()) if (peer) times[i]?.push(await peer.measure(window));
   }
   const results = times.map((all, i) =>
     all.length === 0
