@@ -209,6 +209,9 @@ export type Node = { [K in OpName]: NodeOf<K> }[OpName];
 
 let nextId = 0;
 
+/** The id the next node will get: nodes made from now on have this or a larger one. */
+export const upcomingNodeId = (): number => nextId;
+
 /** Makes a node. Shapes and dtypes are the caller's (tensor/'s) to have inferred and checked. */
 export function makeNode<K extends OpName>(
   op: K,

@@ -6,7 +6,7 @@ import type { Backend, BufferHandle } from "../backend/backend.ts";
 import type { Program } from "../backend/program.ts";
 import type { Assignment } from "../compile/assignments.ts";
 import { BackendError } from "../graph/errors.ts";
-import { makeNode, type Node, type Uniform } from "../graph/node.ts";
+import { makeNode, type Node, topologicalOrder, type Uniform, upcomingNodeId } from "../graph/node.ts";
 import { currentBackend } from "../runtime/backend.ts";
 import { currentTrace, type Trace, withTrace } from "../runtime/context.ts";
 import { type Prepared, prepare, realize, withRealized } from "../runtime/evaluate.ts";
@@ -112,14 +112,12 @@ function signatureOf(value: unknown): string {
 
 function traceCall<Args extends unknown[]>(fn: (...args: Args) => unknown, args: Args, backend: Backend): Entry {
   const trace: Trace = { schedule: [], guards: [], assigned: new Map() };
+  const firstId = upcomingNodeId();
   let index = 0;
   const inputs = mapTensors(args, (tensor) => {
     const at = index++;
     // A parameter stays itself: the function may update it.
-    if (tensor instanceof Parameter) {
-      trace.guards.push(() => true);
-      return tensor;
-    }
+    if (tensor instanceof Parameter) return tensor;
     return new Tensor(makeNode("placeholder", [], { index: at }, tensor.shape, tensor.dtype));
   }) as Args;
   const result = withTrace(trace, () => fn(...inputs));
@@ -130,6 +128,7 @@ function traceCall<Args extends unknown[]>(fn: (...args: Args) => unknown, args:
   // Nodes are read inside the trace: a returned parameter stands for the value it was given.
   const nodes = withTrace(trace, () => returned.map((tensor) => tensor.node));
   const targets = [...trace.assigned.keys()];
+  realizeCaptured([...nodes, ...trace.assigned.values()], firstId);
   const roots = withRealized([...nodes, ...trace.assigned.values()]);
   const outputs = roots.slice(0, nodes.length);
   const assignments: Assignment[] = targets.map((target, i) => ({ target, value: roots[nodes.length + i] as Node }));
@@ -158,6 +157,23 @@ function traceCall<Args extends unknown[]>(fn: (...args: Args) => unknown, args:
     handles: new Array<BufferHandle>(prepared.slots.length),
   };
 }
+
+/**
+ * A lazy tensor made before the trace has one value for good. Where that depends on parameters, which replays see change, or
+ * on random numbers, it is computed now. Throws LifetimeError when a parameter has already changed since.
+ */
+function realizeCaptured(roots: readonly Node[], firstId: number): void {
+  const seen = new Set<Node>();
+  const stack = [...roots];
+  for (let node = stack.pop(); node; node = stack.pop()) {
+    if (seen.has(node)) continue;
+    seen.add(node);
+    if (node.id >= firstId) stack.push(...node.inputs);
+    else if (node.inputs.length > 0 && topologicalOrder([node]).some(variesByRun)) realize(node);
+  }
+}
+
+const variesByRun = (node: Node): boolean => node.op === "parameter" || node.op === "uniform";
 
 /** Stands in a result for its i-th tensor. */
 class Output {
