@@ -9,6 +9,7 @@ import {
   exp,
   LifetimeError,
   mul,
+  ones,
   Parameter,
   rand,
   ShapeError,
@@ -223,4 +224,16 @@ describe("backends", () => {
     expect(() => x.dataSync()).toThrow(BackendError);
     expect([...(await x.data())]).toEqual([2, 3]);
   });
+});
+
+it("detach lets go of the history of a tensor that has been read", async () => {
+  useBackend(referenceBackend());
+  let x = ones([2]);
+  for (let i = 0; i < 3; i++) {
+    x = mul(x, 2);
+    await x.data();
+    x = x.detach();
+    expect(x.node.inputs).toEqual([]);
+  }
+  expect(await x.array()).toEqual([8, 8]);
 });

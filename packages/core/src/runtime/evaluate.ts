@@ -38,6 +38,9 @@ export function markRealized(node: Node, storage: Storage): void {
   realized.set(node, { storage, leaf });
 }
 
+/** The memory of a node's value as a leaf without history, if the value has been computed. */
+export const realizedLeaf = (node: Node): Node | undefined => realized.get(node)?.leaf;
+
 /** The same graph with everything already computed replaced by its memory. */
 export function withRealized(roots: readonly Node[]): Node[] {
   const replaced = new Map<Node, Node>();

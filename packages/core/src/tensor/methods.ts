@@ -4,6 +4,7 @@
  */
 import type { DType } from "../graph/dtype.ts";
 import type { Shape } from "../graph/shape.ts";
+import { realizedLeaf } from "../runtime/evaluate.ts";
 import * as activations from "./activations.ts";
 import type { TensorLike } from "./convert.ts";
 import * as elementwise from "./elementwise.ts";
@@ -119,7 +120,10 @@ declare module "./tensor.ts" {
   interface Tensor extends TensorMethods {
     /** In another dtype; the same as `cast`. */
     to(dtype: DType): Tensor;
-    /** As a value that no derivative passes; the same as `stopGradient`. */
+    /**
+     * As a value that no derivative passes, as `stopGradient`. Once the elements have been read it no longer holds on to
+     * what the tensor was made from.
+     */
     detach(): Tensor;
     /** With the shape of another tensor. */
     reshapeAs(other: { readonly shape: Shape }): Tensor;
@@ -141,7 +145,8 @@ attach("to", function to(this: Tensor, dtype: DType) {
   return elementwise.cast(this, dtype);
 });
 attach("detach", function detach(this: Tensor) {
-  return elementwise.stopGradient(this);
+  const leaf = realizedLeaf(this.node);
+  return leaf ? new Tensor(leaf) : elementwise.stopGradient(this);
 });
 attach("reshapeAs", function reshapeAs(this: Tensor, other: { readonly shape: Shape }) {
   return views.reshape(this, other.shape);

@@ -36,7 +36,11 @@ export class Tensor {
     return sizeOf(this.node.shape);
   }
 
-  /** Elements in row-major order, as the dtype's typed array (bool as 0/1; 16-bit floats as float32). */
+  /**
+   * Elements in row-major order, as the dtype's typed array (bool as 0/1; 16-bit floats as float32). Computed once; the
+   * tensor still knows what it was made from, so that derivatives can be taken. A loop that makes each tensor from the
+   * one before lets go of that history with `detach()`.
+   */
   async data(): Promise<HostArray> {
     return readable(this.dtype, await realize(this.node).read());
   }
