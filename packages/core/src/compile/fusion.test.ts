@@ -95,6 +95,12 @@ describe("element-wise chains", () => {
     expect(programStatistics(program)).toMatchObject({ bytesRead: 2 * bytes, bytesWritten: 3 * bytes, arenaBytes: 0 });
   });
 
+  it("compute what is costly and broadcast once, in a kernel before", () => {
+    const program = programOf((a, gate) => mul(a, exp(gate)), x(), scale());
+    expect(labels(program)).toEqual(["loop: exp", "loop: mul"]);
+    expect(programStatistics(program)).toMatchObject({ bytesRead: 4 * (rows * width + 2 * width) });
+  });
+
   it("take views along without copies", () => {
     const program = programOf(
       (a, b) => {
@@ -144,7 +150,7 @@ describe("row programs", () => {
   it.each<[string, (...args: Tensor[]) => Tensor, Tensor[], string]>([
     ["softmax", (a) => softmax(a as Tensor), [x()], "max · sum · div"],
     ["softmax over columns", (a) => softmax(a as Tensor, { axis: 0 }), [x()], "max · sum · div"],
-    ["logSoftmax", (a) => logSoftmax(a as Tensor), [x()], "max · sum · sub"],
+    ["logSoftmax", (a) => logSoftmax(a as Tensor), [x()], "max · sum · log · sub"],
     ["layerNorm", norm as (...args: Tensor[]) => Tensor, [x(), scale(), scale()], "sum · sum · add"],
     ["rmsNorm", rms as (...args: Tensor[]) => Tensor, [x(), scale()], "sum · mul"],
     ["variance", (a) => variance(a as Tensor, { axis: 1 }), [x()], "sum · sum · div"],
@@ -159,8 +165,8 @@ describe("row programs", () => {
   it.each<[string, (...args: Tensor[]) => Tensor, Tensor[], string]>([
     ["softmax", (a) => softmax(a as Tensor), [x()], "max · sum · sum · mul"],
     ["logSoftmax", (a) => logSoftmax(a as Tensor), [x()], "sum · max · sum · add"],
-    ["layerNorm", norm as (...args: Tensor[]) => Tensor, [x(), scale(), scale()], "sum · sum · sum · sum · add"],
-    ["rmsNorm", rms as (...args: Tensor[]) => Tensor, [x(), scale()], "sum · sum · add"],
+    ["layerNorm", norm as (...args: Tensor[]) => Tensor, [x(), scale(), scale()], "sum · sum · sum · div · sum · add"],
+    ["rmsNorm", rms as (...args: Tensor[]) => Tensor, [x(), scale()], "sum · sum · div · add"],
   ])("the gradient of %s is one kernel", (_name, fn, args, label) => {
     const program = gradientsOf(fn, [0], ...args);
     expect(labels(program)).toEqual([`loop: ${label}`]);

@@ -77,6 +77,7 @@ export class Partition {
     for (const node of this.order) this.#markOperands(node);
     this.#markReduceInputs();
     this.#markEpilogues();
+    this.#markBroadcast();
     this.#cutDeepChains();
     this.#markUnreachable();
   }
@@ -151,6 +152,18 @@ export class Partition {
       }
       while (end.op === "reshape") end = end.inputs[0] as Node;
       if (end !== node) this.#mark(end);
+    }
+  }
+
+  /** What costs much and is the same along an axis is computed once, not again at every element of the axis. */
+  #markBroadcast(): void {
+    for (const node of this.order) {
+      if (node.op !== "expand") continue;
+      let base = node.inputs[0] as Node;
+      while (isView(base)) base = base.inputs[0] as Node;
+      // A single element is hoisted out of every loop anyway.
+      if (this.isStored(base) || scalarLeaves.has(base.op) || sizeOf(base.shape) <= 1) continue;
+      if (sizeOf(node.shape) >= 2 * sizeOf(base.shape) && this.#inlineCost(base) >= storeCost) this.#mark(base);
     }
   }
 
