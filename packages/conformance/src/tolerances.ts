@@ -97,10 +97,15 @@ export const tolerances: ReadonlyMap<string, ToleranceRow> = new Map([
     reason:
       "exp(b·log a): the error of the logarithm is multiplied by the exponent. The gradient sums over broadcast axes.",
   }),
-  ...rows("sum mean cumSum scatterAdd norm", {
+  ...rows("sum mean cumSum scatterAdd", {
     output: summed(2),
     gradient: summed(4),
     reason: "Sums of n terms that may cancel.",
+  }),
+  ...rows("norm", {
+    output: summed(2),
+    gradient: summed(16),
+    reason: "A sum between two powers. For p other than 1 and 2 the gradient multiplies what two more powers give.",
   }),
   ...rows("prod", {
     output: { ulp: (n) => 1 + n, scale: "value" },

@@ -5,11 +5,13 @@ import { evaluateNode } from "../graph/evaluate.ts";
 import { type Node, topologicalOrder } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
 import { Storage } from "../runtime/storage.ts";
+import { hardSwish } from "../tensor/activations.ts";
 import {
   cast,
   div,
   equal,
   exp,
+  expm1,
   floor,
   log,
   maximum,
@@ -270,6 +272,14 @@ describe("products", () => {
     const products = hvp(mul(pow(a, 3), square(b)), { a, b }, { a: f64(1), b: f64(10) });
     expect([values(products.a), values(products.b)]).toEqual([[6 * 2 * 9 + 10 * 72], [72 + 160]]);
     expect(values(hvp(sum(mul(x, 3)), x, x))).toEqual([0, 0, 0]);
+  });
+
+  it("is finite where an activation is at infinity or flat", () => {
+    const x = f64([Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3, -3, 0]);
+    expect(values(grad(sum(hardSwish(x)), x))).toEqual([1, 0, 1.5, -0.5, 0.5]);
+    // expm1(-50) is -1 to the last bit, which does not tell its derivative.
+    const y = f64([-50, 0]);
+    expect(values(grad(sum(expm1(y)), y))).toEqual([Math.exp(-50), 1]);
   });
 
   it("agrees with PyTorch on a composite function", () => {

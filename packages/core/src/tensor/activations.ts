@@ -9,6 +9,7 @@ import { asTensor, reshapeTo, type TensorLike } from "./convert.ts";
 import {
   abs,
   add,
+  clamp,
   div,
   erf,
   expm1,
@@ -139,8 +140,10 @@ export function mish(x: TensorLike): Tensor {
 /** x·relu6(x + 3)/6 (https://arxiv.org/abs/1905.02244). */
 export function hardSwish(x: TensorLike): Tensor {
   const t = floatOf("hardSwish", x);
-  // Not by relu6: PyTorch takes the middle branch's derivative at both kinks.
-  return where(less(t, -3), mul(t, 0), where(lessEqual(t, 3), div(mul(t, add(t, 3)), 6), t));
+  // Not by relu6: PyTorch takes the middle branch's derivative at both kinks (version 2.13 the outer ones').
+  // Limited, for the branch not taken: an infinite x would multiply its zero gradient.
+  const middle = clamp(t, { min: -3, max: 3 });
+  return where(less(t, -3), mul(t, 0), where(lessEqual(t, 3), div(mul(middle, add(middle, 3)), 6), t));
 }
 
 /** relu6(x + 3)/6. */

@@ -160,10 +160,13 @@ export interface TopKOptions {
   sorted?: boolean | undefined;
 }
 
-/** The k largest (or smallest) elements along an axis, in order; NaN counts as the largest. */
+/** The k largest (or smallest) elements along an axis, in order; NaN counts as the largest. A scalar has one, itself. */
 export function topK(x: TensorLike, k: number, { axis = -1, largest = true }: TopKOptions = {}): Sorted {
   const t = asTensor(x);
-  if (t.rank === 0) throw new ShapeError("topK", "expected at least one axis, got a scalar");
+  if (t.rank === 0) {
+    if (k !== 1) throw new ArgumentError("topK", `k = ${k} is out of range for a scalar`);
+    return sort(t, { axis });
+  }
   const at = normalizeAxis("topK", axis, t.rank);
   if (!Number.isInteger(k) || k < 0 || k > (t.shape[at] as number)) {
     throw new ArgumentError("topK", `k = ${k} is out of range for axis ${axis} of size ${t.shape[at]}`);

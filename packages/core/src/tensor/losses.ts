@@ -129,7 +129,10 @@ export function bceWithLogits(
 }
 
 export interface KLDivOptions {
-  /** "batchmean" divides the sum by the first axis's size: the divergence proper. Default "mean", as in PyTorch. */
+  /**
+   * "batchmean" divides the sum by the first axis's size, which a scalar lacks: the divergence proper. Default "mean", as
+   * in PyTorch.
+   */
   reduction?: Reduction | "batchmean" | undefined;
   /** Whether the target too is a logarithm. Default false. */
   logTarget?: boolean | undefined;
@@ -149,8 +152,7 @@ export function klDiv(
     loss = sub(where(zero, 0, mul(y, log(where(zero, 1, y)))), mul(y, x));
   }
   if (reduction !== "batchmean") return reduceLoss("klDiv", loss, reduction);
-  if (x.rank === 0) throw new ShapeError("klDiv", `reduction "batchmean" needs a batch axis, got a scalar`);
-  return div(sum(loss), x.shape[0] as number);
+  return x.rank === 0 ? loss : div(sum(loss), x.shape[0] as number);
 }
 
 export interface CosineSimilarityOptions {
@@ -160,7 +162,10 @@ export interface CosineSimilarityOptions {
   eps?: number | undefined;
 }
 
-/** a·b / (max(‖a‖, eps)·max(‖b‖, eps)) along an axis; a and b broadcast. */
+/**
+ * a·b / (max(‖a‖, eps)·max(‖b‖, eps)) along an axis; a and b broadcast. The derivative is that of the formula also where
+ * eps takes a norm's place; PyTorch's there is still the one of the norm.
+ */
 export function cosineSimilarity(
   a: TensorLike,
   b: TensorLike,

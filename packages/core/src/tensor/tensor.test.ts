@@ -305,6 +305,15 @@ describe("the rest", () => {
     expect(() => t.topK(x, 3)).toThrow("topK: k = 3 is out of range for axis -1 of size 2");
     expect(values(t.oneHot([2, 5], 3))).toEqual([0, 0, 1, 0, 0, 0]);
   });
+  it("a scalar has one largest element, itself", () => {
+    const { values: largest, indices } = t.topK(t.tensor(7), 1, { axis: 0 });
+    expect([largest.shape, values(largest), indices.shape, values(indices)]).toEqual([[], [7], [], [0]]);
+    expect(() => t.topK(t.tensor(7), 2)).toThrow("topK: k = 2 is out of range for a scalar");
+  });
+  it("klDiv leaves the divergence of scalars as it is under batchmean", () => {
+    const loss = t.klDiv(t.tensor(-2), t.tensor(1), { reduction: "batchmean" });
+    expect([loss.shape, values(loss)]).toEqual([[], [2]]);
+  });
   it("attention: float masks, empty rows", () => {
     const one = t.ones([1, 1, 2]);
     const masked = t.scaledDotProductAttention(one, one, one, { mask: t.tensor([[false]]) });

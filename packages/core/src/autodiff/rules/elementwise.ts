@@ -55,7 +55,8 @@ const unaryRules: Rules<UnaryOp> = {
   exp: (node, g) => [mul(g, node)],
   log: (node, g) => [div(g, input(node))],
   log1p: (node, g) => [div(g, add(input(node), one(node)))],
-  expm1: (node, g) => [mul(g, add(node, one(node)))],
+  // Not by the output + 1, of which nothing is left where eˣ is small.
+  expm1: (node, g) => [mul(g, unaryNode("exp", input(node)))],
   sqrt: (node, g) => [div(scale(g, 0.5), node)],
   rsqrt: (node, g) => [mul(scale(g, -0.5), mul(node, mul(node, node)))],
   reciprocal: (node, g) => [neg(mul(g, mul(node, node)))],
