@@ -57,7 +57,7 @@ function floatUnary(op: UnaryOp, x: string, dtype: ComputeDType): string {
     case "neg":
       return `-${x}`;
     case "sign":
-      return `(${x} === ${x} ? (${x} > 0 | 0) - (${x} < 0 | 0) : ${x})`;
+      return `((${x} > 0 | 0) - (${x} < 0 | 0))`;
     case "rsqrt":
       return `1 / Math.sqrt(${x})`;
     case "reciprocal":

@@ -104,7 +104,8 @@ export function remainder(a: number, b: number): number {
 export const unary: Readonly<Record<UnaryOp, (x: number) => number>> = {
   neg: (x) => -x,
   abs: Math.abs,
-  sign: (x) => (x > 0 ? 1 : x < 0 ? -1 : Number.isNaN(x) ? x : 0),
+  /** NaN gives 0, as in PyTorch. */
+  sign: (x) => (x > 0 ? 1 : x < 0 ? -1 : 0),
   exp: Math.exp,
   log: Math.log,
   log1p: Math.log1p,

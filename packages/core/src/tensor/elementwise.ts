@@ -131,7 +131,7 @@ export function floorDivide(a: TensorLike, b: TensorLike): Tensor {
 export const neg = (x: TensorLike): Tensor => numericUnary("neg", "neg", x);
 /** |x|; derivative 0 at 0. */
 export const abs = (x: TensorLike): Tensor => numericUnary("abs", "abs", x);
-/** -1, 0 or 1; NaN stays NaN, of which PyTorch makes 0. */
+/** -1, 0 or 1; 0 for NaN, as in PyTorch. */
 export const sign = (x: TensorLike): Tensor => numericUnary("sign", "sign", x);
 
 /** x². */

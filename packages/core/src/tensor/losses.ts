@@ -20,6 +20,7 @@ import {
   mul,
   neg,
   square,
+  stopGradient,
   sub,
   where,
 } from "./elementwise.ts";
@@ -163,8 +164,8 @@ export interface CosineSimilarityOptions {
 }
 
 /**
- * a·b / (max(‖a‖, eps)·max(‖b‖, eps)) along an axis; a and b broadcast. The derivative is that of the formula also where
- * eps takes a norm's place; PyTorch's there is still the one of the norm.
+ * a·b / (max(‖a‖, eps)·max(‖b‖, eps)) along an axis; a and b broadcast. As in PyTorch the derivative is that of the norm
+ * also where eps takes its place.
  */
 export function cosineSimilarity(
   a: TensorLike,
@@ -173,7 +174,8 @@ export function cosineSimilarity(
 ): Tensor {
   const unit = (x: TensorLike): Tensor => {
     const t = floats("cosineSimilarity", x);
-    return div(t, clamp(norm(t, { axis, keepDim: true }), { min: eps }));
+    const length = norm(t, { axis, keepDim: true });
+    return div(t, add(length, stopGradient(sub(clamp(length, { min: eps }), length))));
   };
   return sum(mul(unit(a), unit(b)), { axis });
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { grad } from "../autodiff/index.ts";
 import { evaluateNode } from "../graph/evaluate.ts";
 import * as t from "./index.ts";
 import type { Tensor } from "./tensor.ts";
@@ -313,6 +314,13 @@ describe("the rest", () => {
   it("klDiv leaves the divergence of scalars as it is under batchmean", () => {
     const loss = t.klDiv(t.tensor(-2), t.tensor(1), { reduction: "batchmean" });
     expect([loss.shape, values(loss)]).toEqual([[], [2]]);
+  });
+  it("cosineSimilarity differentiates a norm below eps as the norm", () => {
+    const a = t.tensor([[0.03, 0.04]], { dtype: "float64" });
+    const similarity = t.cosineSimilarity(a, t.tensor([[1, 0]], { dtype: "float64" }), { eps: 1 });
+    const [x, y] = values(grad(t.sum(similarity), a)) as [number, number];
+    expect(values(similarity)[0]).toBeCloseTo(0.03, 12);
+    expect([x, y].map((v) => Number(v.toFixed(12)))).toEqual([0.982, -0.024]);
   });
   it("attention: float masks, empty rows", () => {
     const one = t.ones([1, 1, 2]);
