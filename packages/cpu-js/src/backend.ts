@@ -7,27 +7,16 @@ import {
   dtypes,
   type Executable,
   type HostArray,
-  type KernelKind,
+  kernelKinds,
   type MemoryUse,
   type Program,
 } from "@thalweg/core/backend";
 import { CpuExecutable } from "./executable.ts";
 import { CpuBuffer, Memory } from "./memory.ts";
 
-const kernels: readonly KernelKind[] = [
-  "loop",
-  "matmul",
-  "conv2d",
-  "conv2dInputGradient",
-  "conv2dWeightGradient",
-  "scatterAdd",
-  "cumSum",
-  "argSort",
-];
-
 export const capabilities: Backend["capabilities"] = {
   dtypes: new Set(Object.keys(dtypes) as DType[]),
-  kernels: new Set(kernels),
+  kernels: new Set(kernelKinds),
   blocking: true,
   threads: 1,
   collected: true,

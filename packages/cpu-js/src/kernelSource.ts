@@ -2,7 +2,7 @@
  * What compiling a kernel gives: the text of one JavaScript function, and how the driver is to call it. Also the contract
  * by which a contraction gets the JavaScript of its element-wise epilogue without knowing the scalar language.
  */
-import type { ContractionKernel, DType, Program } from "@thalweg/core/backend";
+import type { DType } from "@thalweg/core/backend";
 
 export interface ScratchSpec {
   readonly dtype: DType;
@@ -50,9 +50,3 @@ export interface EpilogueSource {
 }
 
 export type EpilogueEmitter = (request: EpilogueRequest) => EpilogueSource;
-
-export type CompileContraction = (
-  kernel: ContractionKernel,
-  program: Program,
-  emitBody: EpilogueEmitter,
-) => KernelSource;

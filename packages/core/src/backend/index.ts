@@ -76,4 +76,5 @@ export type {
   UniformSpec,
   Value,
 } from "./program.ts";
+export { kernelKinds } from "./program.ts";
 export { validateProgram } from "./validate.ts";

@@ -8,7 +8,7 @@ import type { Backend, BufferHandle, Executable } from "./backend.ts";
 import { compileContraction } from "./interpretContraction.ts";
 import { runIndexed } from "./interpretIndexed.ts";
 import { compileLoop, ReferenceBuffer, type Run } from "./interpretLoop.ts";
-import type { BufferSpec, Kernel, KernelKind, Program } from "./program.ts";
+import { type BufferSpec, type Kernel, type KernelKind, kernelKinds, type Program } from "./program.ts";
 import { validateProgram } from "./validate.ts";
 
 export interface ReferenceOptions {
@@ -17,17 +17,6 @@ export interface ReferenceOptions {
   /** Kernel kinds to admit to, `loop` always among them. Default all; fewer exercise core's lowerings to loops. */
   readonly kernels?: readonly KernelKind[];
 }
-
-const allKernels: readonly KernelKind[] = [
-  "loop",
-  "matmul",
-  "conv2d",
-  "conv2dInputGradient",
-  "conv2dWeightGradient",
-  "scatterAdd",
-  "cumSum",
-  "argSort",
-];
 
 class ReferenceExecutable implements Executable {
   readonly program: Program;
@@ -46,7 +35,7 @@ class ReferenceExecutable implements Executable {
  */
 export function referenceBackend(options: ReferenceOptions = {}): Backend {
   const rounding = options.rounding ?? false;
-  const kernels = new Set<KernelKind>(["loop", ...(options.kernels ?? allKernels)]);
+  const kernels = new Set<KernelKind>(["loop", ...(options.kernels ?? kernelKinds)]);
   const alive = new Set<ReferenceBuffer>();
   let arenaBytes = 0;
   let disposed = false;

@@ -231,3 +231,15 @@ export type IndexedKernel =
     };
 
 export type KernelKind = Kernel["kind"];
+
+/** Every kind there is. */
+export const kernelKinds: readonly KernelKind[] = [
+  "loop",
+  "matmul",
+  "conv2d",
+  "conv2dInputGradient",
+  "conv2dWeightGradient",
+  "scatterAdd",
+  "cumSum",
+  "argSort",
+];

@@ -6,7 +6,7 @@ import { kernelBuffers } from "./kernelBuffers.ts";
 const alignment = 64;
 
 /** First and last kernel that touches each buffer. */
-export function lifetimes(kernels: readonly Kernel[]): Map<number, { first: number; last: number }> {
+function lifetimes(kernels: readonly Kernel[]): Map<number, { first: number; last: number }> {
   const lives = new Map<number, { first: number; last: number }>();
   for (const [index, kernel] of kernels.entries()) {
     const { reads, writes } = kernelBuffers(kernel);

@@ -20,48 +20,31 @@ const sourceOf = (node: Node): LeafSource | undefined =>
   node.op === "parameter" || node.op === "data" ? node.attributes.source : undefined;
 
 export function planInPlace(fusion: Fusion, assignments: readonly Assignment[]): InPlacePlan {
-  const { groups, partition, groupOf } = fusion;
-  const before = new Map<Group, Set<Group>>(groups.map((g) => [g, new Set()]));
+  const { groups, partition, groupOf, graph } = fusion;
   const readers = new Map<LeafSource, Set<Group>>();
   for (const group of groups) {
     for (const member of group.members) {
       for (const read of partition.reads(member)) {
-        const producer = groupOf.get(read);
-        if (producer && producer !== group) before.get(group)?.add(producer);
         const source = sourceOf(read);
         if (source) readers.set(source, (readers.get(source) ?? new Set()).add(group));
       }
     }
   }
-  const reaches = (from: Group, to: Group): boolean => {
-    const seen = new Set([from]);
-    const stack = [from];
-    for (let next = stack.pop(); next; next = stack.pop()) {
-      if (next === to) return true;
-      for (const earlier of before.get(next) as Set<Group>) {
-        if (!seen.has(earlier)) {
-          seen.add(earlier);
-          stack.push(earlier);
-        }
-      }
-    }
-    return false;
-  };
   const conflicts: Assignment[] = [];
   for (const assignment of assignments) {
     const group = groupOf.get(assignment.value) as Group;
     const others = [...(readers.get(assignment.target) ?? [])].filter((reader) => reader !== group);
-    if (others.some((reader) => reaches(reader, group)) || !safeWithin(fusion, group, assignment)) {
+    if (others.some((reader) => graph.dependsOn(reader, group)) || !safeWithin(fusion, group, assignment)) {
       conflicts.push(assignment);
       continue;
     }
-    for (const reader of others) before.get(group)?.add(reader);
+    graph.link(group, others);
   }
   // Updates come last where nothing needs them earlier: a kernel that fails (an index out of range) leaves the parameters
   // as they were.
   const updating = new Set(assignments.map(({ value }) => groupOf.get(value)));
   const lastly = [...groups.filter((g) => !updating.has(g)), ...groups.filter((g) => updating.has(g))];
-  return { order: schedule(lastly, before), conflicts };
+  return { order: graph.schedule(lastly), conflicts };
 }
 
 /** Inside its own kernel the old value is only read at the very element being written, before the write. */
@@ -81,17 +64,4 @@ function safeWithin({ partition }: Fusion, group: Group, { target, value }: Assi
     }
   }
   return true;
-}
-
-function schedule(groups: readonly Group[], before: ReadonlyMap<Group, ReadonlySet<Group>>): Group[] {
-  const order: Group[] = [];
-  const done = new Set<Group>();
-  const visit = (group: Group): void => {
-    if (done.has(group)) return;
-    done.add(group);
-    for (const earlier of [...(before.get(group) as ReadonlySet<Group>)].sort((a, b) => a.id - b.id)) visit(earlier);
-    order.push(group);
-  };
-  for (const group of groups) visit(group);
-  return order;
 }

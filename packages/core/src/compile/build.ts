@@ -58,4 +58,5 @@ export const reduce = (op: ReduceOp, x: Node, axes: readonly number[], dtype: DT
     dtype,
   );
 
+/** A copy of `x` with memory of its own. */
 export const barrier = (x: Node): Node => makeNode("barrier", [x], {}, x.shape, x.dtype);

@@ -8,10 +8,11 @@ import type { LeafSource, Node } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
 import { planArena, shareInPlace } from "./arena.ts";
 import { type Assignment, planInPlace } from "./assignments.ts";
+import { barrier } from "./build.ts";
 import { type Fusion, fuse } from "./fuse.ts";
 import { kernelBuffers, mapBuffers } from "./kernelBuffers.ts";
 import { lowerGroup } from "./lowerGroup.ts";
-import { copyOf, isBufferLeaf, isIndexed, isOpaque } from "./partition.ts";
+import { isBufferLeaf, isIndexed, isOpaque } from "./partition.ts";
 import { mergeSegments } from "./segments.ts";
 import { Simplifier } from "./simplify.ts";
 
@@ -45,13 +46,13 @@ export function compileGraph(request: GraphRequest): CompiledGraph {
   // An indexed kernel writes one place only.
   const written = new Set<Node>();
   const outputs = simplified.slice(0, request.outputs.length).map((root) => {
-    if (!isComputed(root) || (isIndexed(root) && written.has(root))) return copyOf(root);
+    if (!isComputed(root) || (isIndexed(root) && written.has(root))) return barrier(root);
     written.add(root);
     return root;
   });
   const assignments = request.assignments.map(({ target }, i) => {
     const root = simplified[request.outputs.length + i] as Node;
-    return { target, value: isComputed(root) && !isIndexed(root) ? root : copyOf(root) };
+    return { target, value: isComputed(root) && !isIndexed(root) ? root : barrier(root) };
   });
   const { fusion, order, values } = fuseWithUpdates(outputs, assignments);
   return new Assembly(
@@ -76,7 +77,7 @@ function fuseWithUpdates(outputs: readonly Node[], assignments: readonly Assignm
     const { order, conflicts } = planInPlace(fusion, current);
     if (conflicts.length === 0) return { fusion, order, values };
     for (const conflict of conflicts) {
-      const copy = copyOf(conflict.value);
+      const copy = barrier(conflict.value);
       isolated.add(copy);
       values[current.indexOf(conflict)] = copy;
     }

@@ -4,6 +4,7 @@
  */
 
 import type { KernelKind } from "../backend/program.ts";
+import { isFloat } from "../graph/dtype.ts";
 import { type ConvGeometry, makeNode, type Node } from "../graph/node.ts";
 import type { Shape } from "../graph/shape.ts";
 import { binary, expand, iotaAlong, permute, place, reduce, reshape, splat, unary, where } from "./build.ts";
@@ -48,12 +49,12 @@ function matmul(node: Node): Node {
 }
 
 /**
- * x [n, c, h, w] as windows [n, g, c/g, oh, ow, kh, kw]. The channel axis is cut into groups last, so that the shears see
- * plain spatial axes; rank 8 is never exceeded.
+ * x [n, c, h, w] as windows [n, c, oh, ow, kh, kw]: window (oh, ow) holds x at oh·stride + kh·dilation - padding, and so for
+ * the width; 0 where that is outside. The caller cuts the channels into groups.
  */
 function windows(
   x: Node,
-  { stride, padding, dilation }: ConvGeometry,
+  { stride, padding, dilation }: Omit<ConvGeometry, "groups">,
   out: readonly [number, number],
   kernel: readonly [number, number],
 ): Node {
@@ -124,24 +125,14 @@ function conv2dInputGradient(node: Node, { stride, padding, dilation, groups }: 
   const [, cg, kh, kw] = weight.shape as [number, number, number, number];
   const [, , h, w] = node.shape as [number, number, number, number];
   const og = o / groups;
-  let spread = dilate(dilate(dy, 2, stride[0], (oh - 1) * stride[0] + 1), 3, stride[1], (ow - 1) * stride[1] + 1);
-  const [dh, dw] = [at(spread.shape, 2), at(spread.shape, 3)];
-  spread = expand(reshape(spread, [n, o, dh, dw, 1, 1]), [n, o, dh, dw, kh, kw]);
+  const spread = dilate(dilate(dy, 2, stride[0], (oh - 1) * stride[0] + 1), 3, stride[1], (ow - 1) * stride[1] + 1);
   // dx[h] takes dy at h + padding - k·dilation.
-  const rows = makeNode(
-    "shear",
-    [spread],
-    { axis: 2, along: 4, stride: 1, dilation: -dilation[0], offset: padding[0] },
-    [n, o, h, dw, kh, kw],
-    dy.dtype,
-  );
-  const patches = makeNode(
-    "shear",
-    [rows],
-    { axis: 3, along: 5, stride: 1, dilation: -dilation[1], offset: padding[1] },
-    [n, o, h, w, kh, kw],
-    dy.dtype,
-  );
+  const backward = {
+    stride: [1, 1],
+    padding: [-padding[0], -padding[1]],
+    dilation: [-dilation[0], -dilation[1]],
+  } as const;
+  const patches = windows(spread, backward, [h, w], [kh, kw]);
   // [n, g, c/g, h, w, o/g, kh·kw]
   const full = [n, groups, cg, h, w, og, kh * kw];
   const left = expand(permute(reshape(patches, [n, groups, 1, og, h, w, kh * kw]), [0, 1, 2, 4, 5, 3, 6]), full);
@@ -169,9 +160,8 @@ function scatterAdd(node: Node, axis: number): Node {
   const rank = x.shape.length;
   const around = index.shape.map((n, i) => (i === axis ? at(x.shape, axis) : n));
   const full = [...around, at(index.shape, axis)];
-  const axes = index.shape.map((_, i) => (i === axis ? rank : i));
-  const hit = binary("equal", place(toLast(index, axis), moved(axes, axis), full), iotaAlong(axis, full), "bool");
-  const spread = place(toLast(source, axis), moved(axes, axis), full);
+  const hit = binary("equal", against(index, axis, full), iotaAlong(axis, full), "bool");
+  const spread = against(source, axis, full);
   let added = reduce("sum", where(hit, spread, splat(0, full, x.dtype)), [rank]);
   const after = x.shape.map((n, i) => n - at(around, i));
   if (after.some((n) => n > 0)) {
@@ -180,23 +170,18 @@ function scatterAdd(node: Node, axis: number): Node {
   return binary("add", x, added);
 }
 
-/** The axis moved to the end, so that its place in a larger shape stays in increasing order. */
-function toLast(x: Node, axis: number): Node {
-  const axes = [...x.shape.keys()].filter((i) => i !== axis);
-  return permute(x, [...axes, axis]);
+/** `x` along the leading axes of `full`, but for its `axis`, which becomes the last: elements of an axis against each other. */
+function against(x: Node, axis: number, full: Shape): Node {
+  const others = [...x.shape.keys()].filter((i) => i !== axis);
+  return place(permute(x, [...others, axis]), [...others, x.shape.length], full);
 }
-const moved = (axes: readonly number[], axis: number): number[] => [
-  ...axes.filter((_, i) => i !== axis),
-  axes[axis] as number,
-];
 
 /** Σ_{j ≤ i} x[j] along the axis. */
 function cumSum(node: Node, axis: number): Node {
   const x = input(node, 0);
   const rank = x.shape.length;
   const full = [...x.shape, at(x.shape, axis)];
-  const axes = [...x.shape.keys()].map((i) => (i === axis ? rank : i));
-  const spread = place(toLast(x, axis), moved(axes, axis), full);
+  const spread = against(x, axis, full);
   const later = binary("less", iotaAlong(axis, full), iotaAlong(rank, full), "bool");
   return reduce("sum", where(later, splat(0, full, x.dtype), spread), [rank]);
 }
@@ -207,14 +192,10 @@ function argSort(node: Node, { axis, descending }: { axis: number; descending: b
   const rank = x.shape.length;
   const n = at(x.shape, axis);
   const full = [...x.shape, n];
-  const axes = [...x.shape.keys()].map((i) => (i === axis ? rank : i));
   const own = place(x, [...x.shape.keys()], full);
-  const other = place(toLast(x, axis), moved(axes, axis), full);
+  const other = against(x, axis, full);
   const [small, large] = descending ? [own, other] : [other, own];
-  const isNaN_ = (v: Node): Node =>
-    x.dtype === "float32" || x.dtype === "float64" || x.dtype === "float16" || x.dtype === "bfloat16"
-      ? unary("isNaN", v, "bool")
-      : splat(0, full, "bool");
+  const isNaN_ = (v: Node): Node => (isFloat(x.dtype) ? unary("isNaN", v, "bool") : splat(0, full, "bool"));
   const both = (a: Node, b: Node): Node => binary("and", a, b, "bool");
   const either = (a: Node, b: Node): Node => binary("or", a, b, "bool");
   const before = either(binary("less", small, large, "bool"), both(unary("not", isNaN_(small), "bool"), isNaN_(large)));
@@ -223,6 +204,6 @@ function argSort(node: Node, { axis, descending }: { axis: number; descending: b
   const precedes = either(before, both(tie, earlier));
   const counts = makeNode("cast", [precedes], {}, full, "int32");
   const ranks = reduce("sum", counts, [rank]);
-  const wanted = binary("equal", place(toLast(ranks, axis), moved(axes, axis), full), iotaAlong(axis, full), "bool");
+  const wanted = binary("equal", against(ranks, axis, full), iotaAlong(axis, full), "bool");
   return reduce("argMax", wanted, [rank], "int32");
 }

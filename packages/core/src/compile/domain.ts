@@ -21,7 +21,6 @@ export const domainOf = (unit: Node): Domain => {
 };
 
 export const outerShape = (domain: Domain): number[] => domain.shape.filter((_, i) => !domain.reduced[i]);
-export const innerShape = (domain: Domain): number[] => domain.shape.filter((_, i) => domain.reduced[i]);
 export const hasInner = (domain: Domain): boolean => domain.reduced.includes(true);
 
 /** Variables for a domain. `factors` cuts axes into several loops; `keepUnits` makes variables for axes of size 1 too. */

@@ -26,6 +26,7 @@ export interface Fusion {
   /** In an order in which they can run. */
   readonly groups: Group[];
   readonly groupOf: ReadonlyMap<Node, Group>;
+  readonly graph: GroupGraph<Group>;
 }
 
 /** More buffers than this in one kernel and V8's and GPUs' argument lists get slow. */
@@ -66,7 +67,8 @@ class Fuser {
       else if (this.#partition.isUnit(node)) this.#addUnit(node);
     }
     for (const group of [...this.#groups]) this.#joinOnlyReader(group);
-    return { partition: this.#partition, groups: this.#schedule(), groupOf: this.#groupOf };
+    const groups = this.#graph.schedule(this.#groups);
+    return { partition: this.#partition, groups, groupOf: this.#groupOf, graph: this.#graph };
   }
 
   #add(node: Node, kind: Group["kind"]): void {
@@ -232,7 +234,7 @@ class Fuser {
     for (const { node, position } of accesses) {
       if (group.kind === "contraction" && hasParts(position)) return false;
       if (this.#groupOf.get(node) !== group) continue;
-      const own = node === group.opaque ? this.#opaquePosition(group, node) : frame.place(node)?.position;
+      const own = frame.place(node)?.position;
       if (own === undefined || keyOf(own) !== keyOf(position)) return false;
       if (isReduce(node.op) && placement.level !== "outer" && row > maxRow) return false;
     }
@@ -252,26 +254,6 @@ class Fuser {
       }
     }
     return areNested(all);
-  }
-
-  #opaquePosition(group: Group, node: Node): Coordinate | undefined {
-    // The contraction's own element: a plain full-space placement.
-    const frame = this.#frame(group);
-    return frame.table.linear(node.shape, frame.axes());
-  }
-
-  /** Groups in dependency order, earliest member first among those ready. */
-  #schedule(): Group[] {
-    const order: Group[] = [];
-    const done = new Set<Group>();
-    const visit = (group: Group): void => {
-      if (done.has(group)) return;
-      done.add(group);
-      for (const producer of [...this.#graph.producers(group)].sort((a, b) => a.id - b.id)) visit(producer);
-      order.push(group);
-    };
-    for (const group of this.#groups) visit(group);
-    return order;
   }
 }
 

@@ -2,7 +2,7 @@
  * Which group of units must run before which, kept up to date as groups grow. Depths (the longest chain of groups before
  * one) prune the searches, so that long recurrences compile in about linear time.
  */
-export class GroupGraph<Group> {
+export class GroupGraph<Group extends { readonly id: number }> {
   readonly #producers = new Map<Group, Set<Group>>();
   readonly #consumers = new Map<Group, Set<Group>>();
   readonly #depths = new Map<Group, number>();
@@ -53,6 +53,20 @@ export class GroupGraph<Group> {
       }
     }
     return false;
+  }
+
+  /** The groups in an order in which they can run: each as early in the list's order as what it reads allows. */
+  schedule(groups: readonly Group[]): Group[] {
+    const order: Group[] = [];
+    const done = new Set<Group>();
+    const visit = (group: Group): void => {
+      if (done.has(group)) return;
+      done.add(group);
+      for (const producer of [...this.producers(group)].sort((a, b) => a.id - b.id)) visit(producer);
+      order.push(group);
+    };
+    for (const group of groups) visit(group);
+    return order;
   }
 
   /** `joined` takes the place of both. */

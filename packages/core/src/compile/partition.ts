@@ -2,7 +2,7 @@
  * Which nodes get memory. A unit is a node whose value some kernel computes as a whole: reductions, results, operands of
  * contractions. Everything else is computed inline, where it is used.
  */
-import { makeNode, type Node, topologicalOrder } from "../graph/node.ts";
+import { type Node, topologicalOrder } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
 import { areNested, type Coordinate, type Cuts, type Variable, VariableTable } from "./coordinates.ts";
 import { isReduce } from "./simplify.ts";
@@ -391,6 +391,3 @@ export interface Access {
   readonly node: Node;
   readonly position: Coordinate;
 }
-
-/** A copy of `node` with memory of its own. */
-export const copyOf = (node: Node): Node => makeNode("barrier", [node], {}, node.shape, node.dtype);

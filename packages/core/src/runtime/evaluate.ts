@@ -33,7 +33,7 @@ const caches = new WeakMap<Backend, Map<string, Prepared>>();
 const realized = new WeakMap<Node, { readonly storage: Storage; readonly leaf: Node }>();
 
 /** Remembers that `node`'s value is in `storage`. */
-export function markRealized(node: Node, storage: Storage): void {
+function markRealized(node: Node, storage: Storage): void {
   const leaf = makeNode("data", [], { source: storage }, storage.shape, storage.dtype);
   realized.set(node, { storage, leaf });
 }
