@@ -1,4 +1,9 @@
 /** The backends the command knows, each a package of its own that may or may not be installed. */
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
+import { isAbsolute, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import type { BackendFactory } from "@thalweg/conformance";
 import type { Backend } from "@thalweg/core/backend";
 
 interface KnownBackend {
@@ -23,27 +28,77 @@ export class UnavailableError extends Error {
   override readonly name = "UnavailableError";
 }
 
-/** Starts a backend by name. Throws UnavailableError that says why it cannot be. */
-export async function startBackend(name: string): Promise<Backend> {
-  const entry = known.find((candidate) => candidate.name === name);
-  if (!entry) throw new UnavailableError(`unknown backend ${name}; known are ${backendNames.join(", ")}`);
-  let exports: Readonly<Record<string, unknown>>;
+/** Where a backend's constructor is found: what another process needs to make one. */
+export interface ResolvedBackend {
+  /** The known name, or the path or package as it was given. */
+  readonly name: string;
+  /** URL. */
+  readonly module: string;
+  /** Export that makes the backend. */
+  readonly create: string;
+}
+
+/** What an unknown module may call the function that makes its backend, the first it has. */
+const factoryNames = ["default", "backend"];
+
+type Exports = Readonly<Record<string, unknown>>;
+
+/**
+ * Finds a backend: one of the known names, the path of a JavaScript module (with a slash or an extension), or a package. A
+ * module that is not known exports the function that makes its backend as `default` or `backend`.
+ *
+ * @throws {UnavailableError} when it cannot be loaded or exports no such function.
+ */
+export async function resolveBackend(spec: string): Promise<ResolvedBackend> {
+  const entry = known.find((candidate) => candidate.name === spec);
+  const module = moduleOf(entry?.package ?? spec, entry !== undefined, spec);
+  let exports: Exports;
   try {
-    exports = (await import(entry.package)) as Readonly<Record<string, unknown>>;
+    exports = (await import(module)) as Exports;
   } catch (error) {
-    throw new UnavailableError(`backend ${name}: ${importFailure(entry.package, error)}`, { cause: error });
+    throw new UnavailableError(`backend ${spec}: ${messageOf(error)}`, { cause: error });
   }
-  const create = exports[entry.create];
-  if (typeof create !== "function") {
-    throw new UnavailableError(
-      `backend ${name}: package ${entry.package} has no ${entry.create}(); another version is needed`,
-    );
+  const create = (entry ? [entry.create] : factoryNames).find((name) => typeof exports[name] === "function");
+  if (create !== undefined) return { name: spec, module, create };
+  throw new UnavailableError(
+    entry
+      ? `backend ${spec}: package ${entry.package} has no ${entry.create}(); another version is needed`
+      : `backend ${spec}: expected a function exported as ${factoryNames.join(" or ")}, found ${Object.keys(exports).join(", ") || "no exports"}`,
+  );
+}
+
+function moduleOf(target: string, isKnown: boolean, spec: string): string {
+  if (!isKnown && (isAbsolute(target) || /^\.{1,2}[\\/]|\.[cm]?[jt]s$/.test(target))) {
+    const path = resolve(target);
+    if (!existsSync(path)) throw new UnavailableError(`backend ${spec}: there is no file ${path}`);
+    return pathToFileURL(path).href;
   }
   try {
-    return (await create()) as Backend;
+    // A known backend is looked for beside this command, any other package from where the user stands.
+    return isKnown
+      ? import.meta.resolve(target)
+      : pathToFileURL(createRequire(join(process.cwd(), "package.json")).resolve(target)).href;
   } catch (error) {
-    throw new UnavailableError(`backend ${name}: ${messageOf(error)}`, { cause: error });
+    const among = isKnown ? "" : `, nor is it a known backend (${backendNames.join(", ")}) or a path`;
+    throw new UnavailableError(`backend ${spec}: package ${target} is not installed${among}`, { cause: error });
   }
+}
+
+/** The function that makes a backend. */
+export async function backendFactory({ name, module, create }: ResolvedBackend): Promise<BackendFactory> {
+  const make = ((await import(module)) as Exports)[create] as BackendFactory;
+  return async (options) => {
+    try {
+      return await make(options);
+    } catch (error) {
+      throw new UnavailableError(`backend ${name}: ${messageOf(error)}`, { cause: error });
+    }
+  };
+}
+
+/** Starts a backend by name or path. Throws UnavailableError that says why it cannot be. */
+export async function startBackend(spec: string): Promise<Backend> {
+  return (await backendFactory(await resolveBackend(spec)))();
 }
 
 export interface BackendStatus {
@@ -69,12 +124,6 @@ export async function probeBackends(): Promise<BackendStatus[]> {
     }
   }
   return statuses;
-}
-
-function importFailure(name: string, error: unknown): string {
-  const missing =
-    (error as NodeJS.ErrnoException).code === "ERR_MODULE_NOT_FOUND" && messageOf(error).includes(`'${name}'`);
-  return missing ? `package ${name} is not installed` : `package ${name} cannot be loaded: ${messageOf(error)}`;
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

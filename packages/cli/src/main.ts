@@ -1,11 +1,14 @@
 /** The thalweg command: arguments in, exit code out. */
 import { createRequire } from "node:module";
+import { PeerError, RunnerError } from "@thalweg/bench";
 import { ThalwegError } from "@thalweg/core";
 import { optimizers } from "@thalweg/core/optim";
 import { DataError } from "@thalweg/train";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { backendNames, UnavailableError } from "./backends.ts";
 import { printBackends } from "./backendsCommand.ts";
+import { addBenchCommand } from "./benchCommand.ts";
+import { type ConformanceOptions, conformance } from "./conformance.ts";
 import type { Io } from "./io.ts";
 import { modelNames } from "./models.ts";
 import { type TrainOptions, train } from "./train.ts";
@@ -13,28 +16,34 @@ import { type TrainOptions, train } from "./train.ts";
 /** Of `main`: done; what was asked for could not be done; the question was wrong. */
 const exitCodes = { done: 0, failed: 1, usage: 2 } as const;
 
+/** Errors whose message says all: something that was asked for is not there or cannot be used. */
+const expected = [DataError, UnavailableError, PeerError, RunnerError] as const;
+
 /**
  * Runs the command line `argv` (without node and script) and resolves to its exit code: 0 done, 1 failed (data that cannot
  * be used, a backend that is not there), 2 arguments that make no sense.
  */
 export async function main(argv: readonly string[], io: Io = process): Promise<number> {
   try {
-    await program(io).parseAsync(argv, { from: "user" });
-    return exitCodes.done;
+    const { command, outcome } = program(io);
+    await command.parseAsync(argv, { from: "user" });
+    return outcome.failed ? exitCodes.failed : exitCodes.done;
   } catch (error) {
     // Commander has printed its own already; help and version end here too, with exit code 0.
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
-    if (error instanceof DataError || error instanceof UnavailableError) io.stderr.write(`error: ${error.message}\n`);
+    if (expected.some((kind) => error instanceof kind)) io.stderr.write(`error: ${(error as Error).message}\n`);
     else if (error instanceof ThalwegError) io.stderr.write(`error: ${error.name}: ${error.message}\n`);
     else io.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`);
     return exitCodes.failed;
   }
 }
 
-function program(io: Io): Command {
+/** The command, and whether what it was told to do was done but found wanting. */
+function program(io: Io): { command: Command; outcome: { failed: boolean } } {
+  const outcome = { failed: false };
   const { version } = createRequire(import.meta.url)("../package.json") as { version: string };
   const command = new Command("thalweg")
-    .description("Trains neural networks in the terminal.")
+    .description("Trains neural networks in the terminal; tests and measures backends.")
     .version(version)
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: (text) => io.stderr.write(text) })
@@ -56,7 +65,23 @@ function program(io: Io): Command {
     .command("backends")
     .description("list the backends, and why one is not available")
     .action(() => printBackends(io));
-  return command;
+  command
+    .command("conformance")
+    .description("run the suite that every backend passes")
+    .option("--backend <name>", "a known backend, or the path of a module that exports one", "cpu-js")
+    .option("--golden <folder>", "run the golden files below this folder instead of the built-in suite")
+    .option(
+      "--only <pattern>",
+      "only cases named by this: part of layer/name or of a golden file, * stands for any text",
+    )
+    .option("--runs <n>", "random graphs per property of the sweep", whole(1))
+    .option("--seed <n>", "seed of the sweep", whole(0))
+    .option("--json", "print one JSON object with the results on stdout", false)
+    .action(async (options: ConformanceOptions) => {
+      outcome.failed = !(await conformance(options, io));
+    });
+  addBenchCommand(command, io, whole(1));
+  return { command, outcome };
 }
 
 function positive(text: string): number {

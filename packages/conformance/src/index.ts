@@ -1,12 +1,28 @@
-/** @thalweg/conformance: the cases every backend passes, and how close it must come. */
+/** @thalweg/conformance: the cases every backend passes, and how close it must come. Runs anywhere JavaScript does. */
 export {
-  type GoldenFailure,
-  type GoldenLayer,
-  type GoldenOptions,
-  type GoldenReport,
-  type LayerCounts,
-  runGolden,
-} from "./golden/runGolden.ts";
+  type BackendFactory,
+  type BackendOptions,
+  type Case,
+  type CaseContext,
+  idOf,
+  type Layer,
+  layers,
+  matches,
+  NotApplicable,
+} from "./case.ts";
+export { goldenCases } from "./golden/cases.ts";
+export { type GoldenFile, parseGoldenFile } from "./golden/files.ts";
+export {
+  type Counts,
+  type Failure,
+  type Outcome,
+  type Report,
+  type RunOptions,
+  runCase,
+  runCases,
+  staleExpectations,
+} from "./run.ts";
+export { type SuiteOptions, suiteCases } from "./suite.ts";
 export {
   derivativeTolerance,
   float64Tolerance,

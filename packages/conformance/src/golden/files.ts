@@ -1,17 +1,18 @@
-/** Finding and reading golden files: every JSON file below a folder that names one of the schemas, checked against it. */
-import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+/** Reading golden files: what names one of the schemas is checked against it before anything uses it. */
 import type { GoldenAutodiffFile } from "./autodiffCases.ts";
 import type { GoldenOpFile } from "./opCases.ts";
 import type { GoldenOptimizerFile } from "./optimizerCases.ts";
+import type { GoldenScheduleFile } from "./scheduleCases.ts";
+import type { GoldenTransformFile } from "./transformCases.ts";
 
 /** A golden file, by what its schema says it is. */
 export type GoldenFile = { readonly path: string } & (
   | { readonly layer: "ops"; readonly content: GoldenOpFile }
   | { readonly layer: "autodiff"; readonly content: GoldenAutodiffFile }
   | { readonly layer: "optimizers"; readonly content: GoldenOptimizerFile }
-  /** Of a known family, but nothing here runs it. */
-  | { readonly layer: "other"; readonly schema: string }
+  | { readonly layer: "schedules"; readonly content: GoldenScheduleFile }
+  | { readonly layer: "transforms"; readonly content: GoldenTransformFile }
+  /** Not JSON, breaks its schema, or names one that is not known. */
   | { readonly layer: "invalid"; readonly message: string }
 );
 
@@ -104,9 +105,8 @@ function checkAutodiffCase(where: string, golden: JsonObject): void {
   for (const key of ["gradients", "vectors", "hessianVectorProducts"]) perTensor(`${where}.${key}`, golden[key], sizes);
 }
 
-function checkOptimizerCase(where: string, golden: JsonObject): void {
-  object(`${where}.options`, golden.options);
-  const sizes = list(`${where}.parameters`, golden.parameters).map((parameter, i) => {
+function parameterSizes(where: string, parameters: Json | undefined): number[] {
+  return list(`${where}.parameters`, parameters).map((parameter, i) => {
     const at = `${where}.parameters[${i}]`;
     const { name, shape, values } = object(at, parameter);
     text(`${at}.name`, name);
@@ -114,6 +114,11 @@ function checkOptimizerCase(where: string, golden: JsonObject): void {
     numbers(`${at}.values`, values, size);
     return size;
   });
+}
+
+function checkOptimizerCase(where: string, golden: JsonObject): void {
+  object(`${where}.options`, golden.options);
+  const sizes = parameterSizes(where, golden.parameters);
   for (const [k, entry] of list(`${where}.expected`, golden.expected).entries()) {
     const { step, parameters } = object(`${where}.expected[${k}]`, entry);
     if (!Number.isInteger(step)) throw new SchemaError(`${where}.expected[${k}].step: expected a whole number`);
@@ -121,43 +126,57 @@ function checkOptimizerCase(where: string, golden: JsonObject): void {
   }
 }
 
+function checkScheduleCase(where: string, golden: JsonObject): void {
+  object(`${where}.options`, golden.options);
+  numbers(`${where}.lr`, golden.lr);
+  const steps = (golden.lr as readonly Json[]).length;
+  if (golden.baseLr !== undefined) numbers(`${where}.baseLr`, [golden.baseLr]);
+  if (golden.momentum !== undefined) numbers(`${where}.momentum`, golden.momentum, steps);
+  if (golden.metrics !== undefined) numbers(`${where}.metrics`, golden.metrics);
+}
+
+function checkTransformCase(where: string, golden: JsonObject): void {
+  object(`${where}.options`, golden.options);
+  const sizes = parameterSizes(where, golden.parameters);
+  perTensor(`${where}.gradients`, golden.gradients, sizes);
+  perTensor(`${where}.expected`, golden.expected, sizes);
+  if (golden.norm !== undefined) numbers(`${where}.norm`, [golden.norm]);
+}
+
 const families = {
   "thalweg/golden-op/1": { layer: "ops", named: "op", check: checkOpCase },
   "thalweg/golden-autodiff/1": { layer: "autodiff", named: "family", check: checkAutodiffCase },
   "thalweg/golden-optimizer/1": { layer: "optimizers", named: "optimizer", check: checkOptimizerCase },
+  "thalweg/golden-schedule/1": { layer: "schedules", named: "schedule", check: checkScheduleCase },
+  "thalweg/golden-transform/1": { layer: "transforms", named: "transform", check: checkTransformCase },
 } as const;
 
-/** Undefined: not a golden file. */
-function readGoldenFile(path: string, shown: string): GoldenFile | undefined {
+/** A golden file from its text. Undefined: JSON of another kind. */
+export function parseGoldenFile(path: string, source: string): GoldenFile | undefined {
+  const invalid = (message: string): GoldenFile => ({ path, layer: "invalid", message });
   let content: Json;
   try {
-    content = JSON.parse(readFileSync(path, "utf8")) as Json;
+    content = JSON.parse(source) as Json;
   } catch (error) {
-    return { path: shown, layer: "invalid", message: `not JSON: ${error instanceof Error ? error.message : error}` };
+    return invalid(`not JSON: ${error instanceof Error ? error.message : error}`);
   }
   const schema = isObject(content) ? content.schema : undefined;
   if (!isObject(content) || typeof schema !== "string" || !schema.startsWith("thalweg/golden-")) return undefined;
-  const family = families[schema as keyof typeof families];
-  if (!family) return { path: shown, layer: "other", schema };
+  const family = Object.hasOwn(families, schema) ? families[schema as keyof typeof families] : undefined;
+  if (!family) return invalid(`the schema ${schema} is not known; known are ${Object.keys(families).join(", ")}`);
   try {
     text(family.named, content[family.named]);
-    for (const [i, golden] of list("cases", content.cases).entries()) {
+    if (content.convention !== undefined) text("convention", content.convention);
+    const cases = list("cases", content.cases);
+    if (cases.length === 0) throw new SchemaError("cases: there are none");
+    for (const [i, golden] of cases.entries()) {
       const name = text(`cases[${i}].name`, object(`cases[${i}]`, golden).name);
       family.check(`case ${name}`, golden as JsonObject);
     }
   } catch (error) {
     if (!(error instanceof SchemaError)) throw error;
-    return { path: shown, layer: "invalid", message: `breaks ${schema}: ${error.message}` };
+    return invalid(`breaks ${schema}: ${error.message}`);
   }
   // Checked just now.
-  return { path: shown, layer: family.layer, content } as unknown as GoldenFile;
-}
-
-/** Every golden file below `directory`, in the order of their paths, which are given relative to it. */
-export function readGoldenFiles(directory: string): GoldenFile[] {
-  const paths = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && entry.name.endsWith(".json"))
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
-  return paths.flatMap((path) => readGoldenFile(path, relative(directory, path)) ?? []);
+  return { path, layer: family.layer, content } as unknown as GoldenFile;
 }

@@ -34,11 +34,20 @@ export interface MemoryUse {
   readonly arenaBytes: number;
 }
 
+/** A case of the conformance suite that a backend is known to fail. */
+export interface ExpectedFailure {
+  /** Names cases as `thalweg conformance --only` does: `layer/name`, in which `*` stands for any text, or a part of it. */
+  readonly case: string;
+  readonly reason: string;
+}
+
 export interface Backend {
   readonly name: string;
   /** Versions, device and engine, for reports. */
   readonly description: string;
   readonly capabilities: Capabilities;
+  /** Strict: a case that is named here and passes is a failure. Default none. */
+  readonly expectedFailures?: readonly ExpectedFailure[];
   /** A zero-filled buffer of `size` elements (size 0 is allowed). */
   allocate(dtype: DType, size: number): BufferHandle;
   /** Copies `data` (exactly the buffer's size, in the dtype's host array type) into the buffer. */

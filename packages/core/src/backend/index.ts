@@ -44,7 +44,7 @@ export {
 export * from "../graph/scalar.ts";
 export { contiguousStrides, formatShape, type Shape, sizeOf } from "../graph/shape.ts";
 export { type Access, accessesOf, convolutionShapes, epilogueSizes } from "./accesses.ts";
-export type { Backend, BufferHandle, Capabilities, Executable, MemoryUse } from "./backend.ts";
+export type { Backend, BufferHandle, Capabilities, Executable, ExpectedFailure, MemoryUse } from "./backend.ts";
 export { accessInterval, type Interval, isInjective } from "./bounds.ts";
 export { type ReferenceOptions, referenceBackend } from "./interpreter.ts";
 export {

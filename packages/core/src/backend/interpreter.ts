@@ -80,6 +80,8 @@ export function referenceBackend(options: ReferenceOptions = {}): Backend {
     readSync,
 
     free(handle) {
+      // A tensor may outlive the backend: there is nothing left to free then.
+      if (disposed) return;
       const buffer = own(handle);
       buffer.freed = true;
       alive.delete(buffer);

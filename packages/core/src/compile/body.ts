@@ -147,7 +147,7 @@ export class BodyBuilder {
     this.#store(unit, this.#placement(unit), value);
   }
 
-  /** A stored value is rounded as memory would, so that whoever computes with it gets the same bits as a reader. */
+  /** A unit is rounded as memory would, stored or not, so that whoever computes with it gets the same bits as a reader. */
   #rounded(unit: Node, value: Value, into: Section): Value {
     if (!isFloat(unit.dtype) || unit.dtype === "float64") return value;
     return this.#emit(into, { op: "roundTo", dtype: "float32", to: unit.dtype, args: [value] });
@@ -170,9 +170,8 @@ export class BodyBuilder {
     const memo = outer || !this.#inner ? this.#outerMemo : this.#inner.memo;
     const known = memo.get(key);
     if (known !== undefined) return known;
-    let value = this.#expression(unit, own, []);
-    const stored = this.#context.targets(unit).length > 0;
-    if (stored) value = this.#rounded(unit, value, outer ? this.#outerSection() : (this.#inner ?? this.#openOuter()));
+    const exact = this.#expression(unit, own, []);
+    const value = this.#rounded(unit, exact, outer ? this.#outerSection() : (this.#inner ?? this.#openOuter()));
     memo.set(key, value);
     return value;
   }

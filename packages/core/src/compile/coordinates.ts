@@ -89,11 +89,6 @@ export class VariableTable {
     return pair;
   }
 
-  /** Whether cuts may be at odds: there is more than one. */
-  get severalCuts(): boolean {
-    return this.#parts.size > 1;
-  }
-
   /** Adds the cuts that the parts in `coordinate` stand for. */
   cuts({ terms }: Coordinate, into: Cuts): void {
     for (const { variable } of terms) this.#cut(variable, into);

@@ -54,6 +54,7 @@ class Fuser {
   /** Groups that read a stored node. */
   readonly #readers = new Map<Node, Set<Group>>();
   readonly #frames = new Map<Group, Frame>();
+  readonly #cutsIn = new WeakMap<Frame, Map<Node, Cuts>>();
   readonly #graph = new GroupGraph<Group>();
 
   constructor(partition: Partition, isolated: ReadonlySet<Node>) {
@@ -238,22 +239,33 @@ class Fuser {
       if (own === undefined || keyOf(own) !== keyOf(position)) return false;
       if (isReduce(node.op) && placement.level !== "outer" && row > maxRow) return false;
     }
-    if (group.kind === "loop" && frame.table.severalCuts && !this.#cutsNest(group, unit)) return false;
+    if (group.kind === "loop" && !this.#cutsNest(group, unit)) return false;
     return vertical || placement.level !== "outer";
   }
 
   /** Whether the loops can be cut as all members, and `unit`, go through them. */
   #cutsNest(group: Group, unit: Node): boolean {
-    const { table } = this.#frame(group);
     const all: Cuts = new Map();
     for (const member of new Set([...group.members, unit])) {
-      const source = this.#frame(group).place(member)?.source;
-      if (!source) return false;
-      for (const [variable, strides] of this.#partition.accesses(table, member, source).cuts) {
+      for (const [variable, strides] of this.#cuts(group, member)) {
         all.set(variable, new Set([...(all.get(variable) ?? []), ...strides]));
       }
     }
     return areNested(all);
+  }
+
+  /** Where a member of a group has its loops cut. */
+  #cuts(group: Group, member: Node): Cuts {
+    const frame = this.#frame(group);
+    const known = this.#cutsIn.get(frame) ?? new Map<Node, Cuts>();
+    this.#cutsIn.set(frame, known);
+    let cuts = known.get(member);
+    if (!cuts) {
+      const source = frame.place(member)?.source ?? [];
+      cuts = this.#partition.accesses(frame.table, member, source).cuts;
+      known.set(member, cuts);
+    }
+    return cuts;
   }
 }
 

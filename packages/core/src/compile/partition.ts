@@ -24,6 +24,9 @@ export const isIndexed = (node: Node): boolean => indexedOps.has(node.op);
 /** Computed by a kernel of its own kind, not by a loop kernel. */
 export const isOpaque = (node: Node): boolean => isContraction(node) || isIndexed(node);
 
+/** Its values are those of its input, to the bit. */
+const movesElements = (node: Node): boolean => isView(node) || node.op === "barrier";
+
 /** A strided view of stored memory. */
 export interface StridedView {
   readonly base: Node;
@@ -79,7 +82,8 @@ export class Partition {
     this.#markEpilogues();
     this.#markBroadcast();
     this.#cutDeepChains();
-    this.#markUnreachable();
+    do this.#markUnreachable();
+    while (this.#markRounded());
   }
 
   /** Computed by a loop kernel and held in a register or in memory. */
@@ -119,6 +123,28 @@ export class Partition {
         this.#mark(operand);
       }
     }
+  }
+
+  /**
+   * Memory rounds. What is stored as it stands and also read past that memory, through other views, is a unit itself, so
+   * that both routes give the same bits. True when anything changed.
+   */
+  #markRounded(): boolean {
+    let changed = false;
+    for (const unit of this.order) {
+      if (!this.#units.has(unit) || !movesElements(unit)) continue;
+      let base = unit;
+      let shared = false;
+      let whole = true;
+      while (movesElements(base) && (base === unit || !this.isStored(base))) {
+        whole &&= base.op === "reshape" || base.op === "permute" || base.op === "barrier";
+        base = base.inputs[0] as Node;
+        shared ||= (this.consumers.get(base) as Node[]).length > 1;
+      }
+      // One loop stores the whole of it and computes with it; a part alone is not worth memory for all.
+      if (!scalarLeaves.has(base.op) && (whole || shared)) changed = this.#mark(base) || changed;
+    }
+    return changed;
   }
 
   /** A scalar made from several reductions of the same rows is stored once rather than each reduction by itself. */

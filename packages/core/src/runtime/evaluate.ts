@@ -186,7 +186,10 @@ export function assignAll(pairs: readonly (readonly [Storage, Node])[], also: re
   }
   const trace = currentTrace();
   if (trace) {
-    for (const [target, value] of pairs) trace.assigned.set(target, value);
+    // What a parameter was given is its value, not its history: as outside a trace, no derivative passes an update.
+    for (const [target, value] of pairs) {
+      trace.assigned.set(target, makeNode("stopGradient", [value], {}, value.shape, value.dtype));
+    }
     return;
   }
   const fresh = also.filter((node) => !realized.has(node) && node.op !== "data" && node.op !== "parameter");

@@ -1,51 +1,12 @@
-/** Golden files on a backend: every case in float64, where the backend has it, and in float32. */
-import { type Backend, type Tensor, useBackend } from "@thalweg/core";
+/** What a golden case compares: results as the current backend computes them, beside the values expected of them. */
+import type { Tensor } from "@thalweg/core";
 import { evaluateNodes } from "@thalweg/core/backend";
-import { optimizers } from "@thalweg/core/optim";
-import { derivativeTolerance, optimizerTolerance, type ToleranceRow, tolerances } from "../tolerances.ts";
+import { NotApplicable } from "../case.ts";
+import { derivativeTolerance, type ToleranceRow, tolerances } from "../tolerances.ts";
 import { autodiffFamilies, buildAutodiffCase, type GoldenAutodiffCase } from "./autodiffCases.ts";
-import { type Comparison, largestOf, mismatch } from "./compare.ts";
-import { type GoldenFile, readGoldenFiles } from "./files.ts";
+import { type Comparison, largestOf } from "./compare.ts";
 import { buildOpCase, type GoldenOpCase, goldenOps } from "./opCases.ts";
-import { type GoldenOptimizerCase, largestError, runOptimizerCase } from "./optimizerCases.ts";
 import { decodeNumbers, dtypeOf, type FloatDType, type GoldenInput, type GoldenNumber } from "./schema.ts";
-
-export type GoldenLayer = "ops" | "autodiff" | "optimizers";
-
-export interface LayerCounts {
-  passed: number;
-  failed: number;
-  /** Cases that say nothing about a dtype: beyond float32's range, or float64 where the backend has none. */
-  notApplicable: number;
-}
-
-export interface GoldenFailure {
-  /** Operation or family, case and dtype. */
-  readonly case: string;
-  readonly file: string;
-  readonly message: string;
-}
-
-export interface GoldenReport {
-  readonly backend: string;
-  readonly passed: number;
-  readonly failed: number;
-  readonly notApplicable: number;
-  readonly layers: Readonly<Record<GoldenLayer, LayerCounts>>;
-  readonly failures: readonly GoldenFailure[];
-  /** Files that no part of this suite runs, and why. */
-  readonly notRun: readonly { readonly file: string; readonly reason: string }[];
-}
-
-export interface GoldenOptions {
-  /** Only files or cases whose name contains this. */
-  readonly only?: string;
-  /** Default: both. */
-  readonly dtypes?: readonly FloatDType[];
-}
-
-/** The case has nothing to say here. */
-class NotApplicable extends Error {}
 
 const losses: ReadonlySet<string> = new Set([
   "crossEntropy",
@@ -57,10 +18,6 @@ const losses: ReadonlySet<string> = new Set([
   "bceWithLogits",
   "klDiv",
 ]);
-
-function fail(message: string | undefined): void {
-  if (message !== undefined) throw new Error(message);
-}
 
 const isExact = (values: readonly GoldenNumber[]): boolean =>
   values.every((v) => Object.is(Math.fround(Number(v)), Number(v)) || Number.isNaN(Number(v)));
@@ -107,7 +64,7 @@ const lengthOf = (inputs: readonly GoldenInput[]): number => Math.max(1, ...inpu
 export async function compareOpCase(op: string, given: GoldenOpCase, floats: FloatDType): Promise<Comparison[]> {
   const row = tolerances.get(op);
   if (!goldenOps[op] || !row) throw new Error(`the operation ${op} is not known`);
-  if (floats === "float32" && given.float64Range) throw new NotApplicable();
+  if (floats === "float32" && given.float64Range) throw new NotApplicable("beyond the range of float32");
   const { golden, changed } = floats === "float32" ? roundedCase(given) : { golden: given, changed: false };
   const { outputs, gradients } = buildOpCase(op, golden, floats);
   let expectedOutputs = outputs.map(({ expected }) => decodeNumbers(expected.values));
@@ -192,123 +149,4 @@ export async function compareAutodiffCase(
     });
   }
   return comparisons;
-}
-
-async function checkOptimizerCase(name: string, golden: GoldenOptimizerCase, floats: FloatDType): Promise<void> {
-  for (const mode of ["direct", "compiled"] as const) {
-    const error = largestError(await runOptimizerCase(name, golden, { floats, mode }));
-    if (!(error <= optimizerTolerance[floats])) {
-      throw new Error(
-        `${mode}: off by ${error.toPrecision(3)} of the largest entry, expected ${optimizerTolerance[floats]}`,
-      );
-    }
-  }
-}
-
-async function checkAll(comparisons: Promise<readonly Comparison[]>): Promise<void> {
-  for (const comparison of await comparisons) fail(mismatch(comparison));
-}
-
-interface Case {
-  readonly layer: GoldenLayer;
-  readonly name: string;
-  readonly run: (floats: FloatDType) => Promise<void>;
-}
-
-function casesOf(file: GoldenFile): readonly Case[] | { readonly reason: string } {
-  switch (file.layer) {
-    case "ops": {
-      const { op, cases } = file.content;
-      return cases.map((golden) => ({
-        layer: "ops",
-        name: `${op} ${golden.name}`,
-        run: (floats) => checkAll(compareOpCase(op, golden, floats)),
-      }));
-    }
-    case "autodiff": {
-      const { family, cases } = file.content;
-      return cases.map((golden) => ({
-        layer: "autodiff",
-        name: `${family} ${golden.name}`,
-        run: (floats) => checkAll(compareAutodiffCase(family, golden, floats)),
-      }));
-    }
-    case "optimizers": {
-      const { optimizer, convention, cases } = file.content;
-      if (convention !== undefined) return { reason: `follows the conventions of ${convention}` };
-      if (!Object.hasOwn(optimizers, optimizer)) return { reason: `there is no optimizer ${optimizer} yet` };
-      return cases.map((golden) => ({
-        layer: "optimizers",
-        name: `${optimizer} ${golden.name}`,
-        run: (floats) => checkOptimizerCase(optimizer, golden, floats),
-      }));
-    }
-    case "other":
-      return { reason: `nothing runs ${file.schema}` };
-    case "invalid":
-      return [
-        {
-          layer: "ops",
-          name: file.path,
-          run: async () => fail(file.message),
-        },
-      ];
-    default:
-      return file satisfies never;
-  }
-}
-
-/**
- * Runs every golden file found below `directory` on `backend`, which becomes the current one. A file that breaks its schema
- * and an operation that is not known are failures; cases outside float32's range are not applicable in float32.
- */
-export async function runGolden(
-  backend: Backend,
-  directory: string,
-  options: GoldenOptions = {},
-): Promise<GoldenReport> {
-  const { only = "", dtypes = ["float64", "float32"] } = options;
-  useBackend(backend);
-  const count = (): LayerCounts => ({ passed: 0, failed: 0, notApplicable: 0 });
-  const layers = { ops: count(), autodiff: count(), optimizers: count() };
-  const failures: GoldenFailure[] = [];
-  const notRun: { file: string; reason: string }[] = [];
-  for (const file of readGoldenFiles(directory)) {
-    const cases = casesOf(file);
-    if ("reason" in cases) {
-      notRun.push({ file: file.path, reason: cases.reason });
-      continue;
-    }
-    for (const { layer, name, run } of cases) {
-      if (!name.includes(only) && !file.path.includes(only)) continue;
-      for (const floats of dtypes) {
-        try {
-          if (!backend.capabilities.dtypes.has(floats)) throw new NotApplicable();
-          await run(floats);
-          layers[layer].passed++;
-        } catch (error) {
-          if (error instanceof NotApplicable) {
-            layers[layer].notApplicable++;
-            continue;
-          }
-          layers[layer].failed++;
-          failures.push({
-            case: `${name} (${floats})`,
-            file: file.path,
-            message: error instanceof Error ? error.message : String(error),
-          });
-        }
-      }
-    }
-  }
-  const total = (key: keyof LayerCounts): number => Object.values(layers).reduce((sum, layer) => sum + layer[key], 0);
-  return {
-    backend: backend.name,
-    passed: total("passed"),
-    failed: total("failed"),
-    notApplicable: total("notApplicable"),
-    layers,
-    failures,
-    notRun,
-  };
 }

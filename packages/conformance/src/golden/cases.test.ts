@@ -4,7 +4,8 @@ import { join } from "node:path";
 import type { Backend } from "@thalweg/core";
 import { referenceBackend } from "@thalweg/core/backend";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { runGolden } from "./runGolden.ts";
+import { goldenCasesBelow } from "../node.ts";
+import { type RunOptions, runCases } from "../run.ts";
 
 let directory: string;
 beforeEach(() => {
@@ -28,9 +29,10 @@ const add = (more: object = {}, b = [10, 20]) => ({
   ...more,
 });
 const file = (cases: unknown, op = "add") => ({ schema: "thalweg/golden-op/1", op, cases });
-const run = (options?: Parameters<typeof runGolden>[2]) => runGolden(referenceBackend(), directory, options);
+const run = (options?: RunOptions, create: () => Backend = referenceBackend) =>
+  runCases(create, goldenCasesBelow(directory), options);
 
-describe("runGolden", () => {
+describe("goldenCasesBelow", () => {
   it("runs what is found, in both dtypes, with gradients", async () => {
     write(
       "deep/down/add.json",
@@ -47,8 +49,8 @@ describe("runGolden", () => {
     write("notes.json", { unrelated: true });
     write("README.md", "# no JSON");
     const report = await run();
-    expect(report).toMatchObject({ backend: "reference", passed: 2, failed: 0, failures: [], notRun: [] });
-    expect(report.layers.ops).toEqual({ passed: 2, failed: 0, notApplicable: 0 });
+    expect(report).toMatchObject({ backend: "reference", passed: 2, failed: 0, expectedFailures: 0, failures: [] });
+    expect(report.layers.ops).toEqual({ passed: 2, failed: 0, expectedFailures: 0, notApplicable: 0 });
   });
 
   it.each([
@@ -110,31 +112,55 @@ describe("runGolden", () => {
     write("c.json", "{");
     write("d.json", file([add({ inputs: [{ name: "a", shape: [3], dtype: "float64", values: [1, 2] }] })]));
     write("e.json", file([{ ...add(), name: undefined }]));
-    const { passed, failures } = await run({ dtypes: ["float64"] });
+    const trajectory = { name: "x", options: {}, parameters: [], gradients: [], expected: [] };
+    write("f.json", { schema: "thalweg/golden-optimizer/1", optimizer: "nonsense", cases: [trajectory] });
+    write("g.json", {
+      schema: "thalweg/golden-optimizer/1",
+      optimizer: "sgd",
+      convention: "nobody",
+      cases: [trajectory],
+    });
+    write("h.json", {
+      schema: "thalweg/golden-schedule/1",
+      schedule: "nonsense",
+      cases: [{ name: "x", options: {}, lr: [1] }],
+    });
+    write("i.json", { schema: "thalweg/golden-transform/1", transform: "nonsense", cases: [trajectory] });
+    write("j.json", file([]));
+    write("k.json", { schema: "thalweg/golden-other/1", cases: [] });
+    const { passed, failures } = await run();
     expect(passed).toBe(0);
-    expect(failures.map(({ file: path, message }) => `${path}: ${message}`)).toEqual([
+    const found = [...new Set(failures.map(({ file: path, message }) => `${path}: ${message}`))].sort();
+    expect(found).toEqual([
       "a.json: the operation frobnicate is not known",
       "b.json: the family nonsense is not known",
       expect.stringMatching(/^c\.json: not JSON/),
       "d.json: breaks thalweg/golden-op/1: case two.inputs[0].values: got 2 numbers, expected 3",
       "e.json: breaks thalweg/golden-op/1: cases[0].name: expected a name",
+      "f.json: the optimizer nonsense is not known",
+      "g.json: the optimizer sgd with the conventions of nobody is not known",
+      "h.json: the schedule nonsense is not known",
+      "i.json: the transform nonsense is not known",
+      "j.json: breaks thalweg/golden-op/1: cases: there are none",
+      expect.stringMatching(/^k\.json: the schema thalweg\/golden-other\/1 is not known/),
     ]);
   });
 
   it("counts what does not apply", async () => {
     write("add.json", file([add({ float64Range: true })]));
-    expect((await run()).layers.ops).toEqual({ passed: 1, failed: 0, notApplicable: 1 });
+    expect((await run()).layers.ops).toEqual({ passed: 1, failed: 0, expectedFailures: 0, notApplicable: 1 });
     const reference = referenceBackend();
     const single: Backend = {
       ...reference,
       capabilities: { ...reference.capabilities, dtypes: new Set(["float32", "int32", "bool"]) },
     };
-    expect((await runGolden(single, directory)).layers.ops).toEqual({ passed: 0, failed: 0, notApplicable: 2 });
+    expect((await run({}, () => single)).layers.ops).toMatchObject({ passed: 0, failed: 0, notApplicable: 2 });
   });
 
-  it("lists what it has no part for", async () => {
-    write("s.json", { schema: "thalweg/golden-schedule/1", schedule: "cosine", cases: [] });
-    expect((await run()).notRun).toEqual([{ file: "s.json", reason: "nothing runs thalweg/golden-schedule/1" }]);
+  it("needs a folder with golden files", async () => {
+    expect(() => goldenCasesBelow(join(directory, "nowhere"))).toThrow(/there is no folder .*nowhere/);
+    write("notes.json", { unrelated: true });
+    expect(() => goldenCasesBelow(directory)).toThrow(/there are no golden files below/);
   });
 
   it("takes inputs float32 cannot hold as what they are rounded to", async () => {
@@ -167,6 +193,8 @@ describe("runGolden", () => {
     write("add.json", file([add(), { ...add(), name: "other" }]));
     write("sub.json", file([{ ...add(), name: "wrong" }], "sub"));
     expect(await run({ only: "add other" })).toMatchObject({ passed: 2, failed: 0 });
-    expect(await run({ only: "sub", dtypes: ["float32"] })).toMatchObject({ passed: 0, failed: 1 });
+    expect(await run({ only: "sub" })).toMatchObject({ passed: 0, failed: 2 });
+    expect(await run({ only: "ops/*(float32)" })).toMatchObject({ passed: 2, failed: 1 });
+    await expect(run({ only: "mul" })).rejects.toThrow("no case is named by mul");
   });
 });

@@ -1,0 +1,76 @@
+/** `thalweg conformance`. */
+import { type Case, type Outcome, type Report, runCases } from "@thalweg/conformance";
+import { builtInCases, goldenCasesBelow } from "@thalweg/conformance/node";
+import Table from "cli-table3";
+import { backendFactory, resolveBackend } from "./backends.ts";
+import type { Io } from "./io.ts";
+
+export interface ConformanceOptions {
+  backend: string;
+  golden?: string;
+  only?: string;
+  runs?: number;
+  seed?: number;
+  json: boolean;
+}
+
+/** What `--json` prints. */
+export interface ConformanceReport extends Report {
+  /** Seconds. */
+  readonly duration: number;
+}
+
+/** Failures that are printed in full; the rest is counted. */
+const shownFailures = 20;
+
+/** Runs the suite, prints the account of it, and resolves to whether nothing failed. Throws UnavailableError. */
+export async function conformance(options: ConformanceOptions, io: Io): Promise<boolean> {
+  const { backend, golden, only, json } = options;
+  const create = await backendFactory(await resolveBackend(backend));
+  const cases = golden === undefined ? builtInCases({ sweep: sweepOptions(options) }) : goldenCasesBelow(golden);
+  const start = performance.now();
+  const report = await runCases(create, cases, {
+    ...(only === undefined ? {} : { only }),
+    wholeSuite: golden === undefined && only === undefined,
+    ...(io.stderr.isTTY ? { onCase: ticker(io) } : {}),
+  });
+  const duration = (performance.now() - start) / 1000;
+  if (io.stderr.isTTY) io.stderr.write("\r\x1b[K");
+  io.stdout.write(json ? `${JSON.stringify({ ...report, duration }, null, 2)}\n` : text(report, duration));
+  return report.failed === 0;
+}
+
+function sweepOptions({ runs, seed }: ConformanceOptions): { runs?: number; seed?: number } {
+  return { ...(runs === undefined ? {} : { runs }), ...(seed === undefined ? {} : { seed }) };
+}
+
+/** One line that says where the run is. */
+function ticker(io: Io): (tested: Case, outcome: Outcome) => void {
+  let count = 0;
+  let failed = 0;
+  return ({ layer, name }, outcome) => {
+    count++;
+    if (outcome.kind === "failed") failed++;
+    io.stderr.write(`\r\x1b[K${count} cases, ${failed} failed: ${layer}/${name}`.slice(0, 100));
+  };
+}
+
+function text(report: Report, duration: number): string {
+  const table = new Table({
+    head: ["layer", "passed", "failed", "expected failures", "not applicable"],
+    colAligns: ["left", "right", "right", "right", "right"],
+    style: { head: [], border: [] },
+  });
+  for (const [layer, counts] of Object.entries(report.layers)) {
+    table.push([layer, counts.passed, counts.failed, counts.expectedFailures, counts.notApplicable]);
+  }
+  const { passed, failed, expectedFailures, notApplicable } = report;
+  table.push(["all", passed, failed, expectedFailures, notApplicable]);
+  const failures = report.failures.slice(0, shownFailures).map(({ layer, case: name, file, message }) => {
+    const source = file === undefined ? "" : ` (${file})`;
+    return `\n${layer}/${name}${source}\n${message.replace(/^/gm, "  ")}\n`;
+  });
+  const more = report.failures.length - failures.length;
+  if (more > 0) failures.push(`\nand ${more} more; --json lists all\n`);
+  return `${report.backend}, ${duration.toFixed(1)} s\n${table.toString()}\n${failures.join("")}`;
+}

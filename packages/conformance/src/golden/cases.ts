@@ -1,0 +1,108 @@
+/** Golden files as cases of the suite: each of their cases in float64, where the backend has it, and in float32. */
+import { optimizers } from "@thalweg/core/optim";
+import type { Case } from "../case.ts";
+import { needDTypes } from "../needs.ts";
+import { optimizerTolerance } from "../tolerances.ts";
+import { type Comparison, mismatch } from "./compare.ts";
+import { compareAutodiffCase, compareOpCase } from "./comparisons.ts";
+import type { GoldenFile } from "./files.ts";
+import { type GoldenOptimizerCase, largestError, runOptimizerCase } from "./optimizerCases.ts";
+import type { FloatDType } from "./schema.ts";
+
+async function checkOptimizerCase(name: string, golden: GoldenOptimizerCase, floats: FloatDType): Promise<void> {
+  for (const mode of ["direct", "compiled"] as const) {
+    const error = largestError(await runOptimizerCase(name, golden, { floats, mode }));
+    if (!(error <= optimizerTolerance[floats])) {
+      throw new Error(
+        `${mode}: off by ${error.toPrecision(3)} of the largest entry, expected ${optimizerTolerance[floats]}`,
+      );
+    }
+  }
+}
+
+async function checkAll(comparisons: Promise<readonly Comparison[]>): Promise<void> {
+  for (const comparison of await comparisons) {
+    const message = mismatch(comparison);
+    if (message !== undefined) throw new Error(message);
+  }
+}
+
+/** A run of each of `cases` per dtype of the floats. */
+function inEachDType<C extends { readonly name: string }>(
+  file: GoldenFile,
+  layer: Case["layer"],
+  subject: string,
+  cases: readonly C[],
+  check: (golden: C, floats: FloatDType) => Promise<void>,
+): Case[] {
+  return cases.flatMap((golden) =>
+    (["float64", "float32"] as const).map((floats) => ({
+      layer,
+      name: `${subject} ${golden.name} (${floats})`,
+      file: file.path,
+      async run({ backend }) {
+        needDTypes(backend, floats);
+        await check(golden, floats);
+      },
+    })),
+  );
+}
+
+const unknown = (what: string) => async (): Promise<never> => {
+  throw new Error(`${what} is not known`);
+};
+
+function casesOf(file: GoldenFile): readonly Case[] {
+  switch (file.layer) {
+    case "ops": {
+      const { op, cases } = file.content;
+      return inEachDType(file, "ops", op, cases, (golden, floats) => checkAll(compareOpCase(op, golden, floats)));
+    }
+    case "autodiff": {
+      const { family, cases } = file.content;
+      return inEachDType(file, "autodiff", family, cases, (golden, floats) =>
+        checkAll(compareAutodiffCase(family, golden, floats)),
+      );
+    }
+    case "optimizers": {
+      const { optimizer, convention, cases } = file.content;
+      const subject = convention === undefined ? optimizer : `${optimizer}.${convention}`;
+      const known = convention === undefined && Object.hasOwn(optimizers, optimizer);
+      return inEachDType(
+        file,
+        "optimizers",
+        subject,
+        cases,
+        known
+          ? (golden, floats) => checkOptimizerCase(optimizer, golden, floats)
+          : unknown(
+              `the optimizer ${optimizer}${convention === undefined ? "" : ` with the conventions of ${convention}`}`,
+            ),
+      );
+    }
+    case "schedules": {
+      const { schedule, cases } = file.content;
+      return inEachDType(file, "schedules", schedule, cases, unknown(`the schedule ${schedule}`));
+    }
+    case "transforms": {
+      const { transform, cases } = file.content;
+      return inEachDType(file, "transforms", transform, cases, unknown(`the transform ${transform}`));
+    }
+    case "invalid":
+      return [
+        {
+          layer: "ops",
+          name: `${file.path} is a golden file`,
+          file: file.path,
+          run() {
+            throw new Error(file.message);
+          },
+        },
+      ];
+    default:
+      return file satisfies never;
+  }
+}
+
+/** The cases of golden files. What is not known (an operation, an optimizer) and what breaks its schema fails. */
+export const goldenCases = (files: readonly GoldenFile[]): Case[] => files.flatMap(casesOf);
