@@ -17,6 +17,8 @@ describe("accessInterval", () => {
     expect(accessInterval(at(0, 1), [], [0])).toBeUndefined();
     expect(accessInterval(at(0, 1), [where(9, 12, 0, 1)], [5])).toBeUndefined();
     expect(accessInterval(at(0, 1), [where(1, 2, 0, 0)], [5])).toBeUndefined();
+    // Padding around nothing.
+    expect(accessInterval(at(-2, 1), [where(0, 0, -2, 1)], [5])).toBeUndefined();
   });
   test("clips a variable, whatever the sign of its stride", () => {
     expect(accessInterval(at(0, 1), [where(2, 7, 0, 3)], [100])).toEqual({ min: 1, max: 2 });

@@ -62,6 +62,7 @@ function boxOf(sizes: readonly number[], at: Affine, conditions: readonly Condit
   }
   const rest: { form: Linear; within: Interval }[] = [];
   for (const { affine, lo, hi } of conditions) {
+    if (lo >= hi) return undefined;
     const form = linear(affine);
     const within = { min: lo, max: hi - 1 };
     if (form.coefficients.size > 1) rest.push({ form, within });

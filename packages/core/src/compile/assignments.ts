@@ -2,6 +2,7 @@
 import type { LeafSource, Node } from "../graph/node.ts";
 import { keyOf } from "./coordinates.ts";
 import { Frame, hasInner } from "./domain.ts";
+import { mayFail } from "./failing.ts";
 import type { Fusion, Group } from "./fuse.ts";
 
 export interface Assignment {
@@ -30,18 +31,23 @@ export function planInPlace(fusion: Fusion, assignments: readonly Assignment[]):
       }
     }
   }
+  // A kernel that stops half-way must not have written a parameter, nor may one before it.
+  const failing = groups.filter((group) => group.members.some((member) => mayFail(partition, member)));
   const conflicts: Assignment[] = [];
   for (const assignment of assignments) {
     const group = groupOf.get(assignment.value) as Group;
     const others = [...(readers.get(assignment.target) ?? [])].filter((reader) => reader !== group);
-    if (others.some((reader) => graph.dependsOn(reader, group)) || !safeWithin(fusion, group, assignment)) {
+    if (
+      others.some((reader) => graph.dependsOn(reader, group)) ||
+      failing.some((other) => graph.dependsOn(other, group)) ||
+      !safeWithin(fusion, group, assignment)
+    ) {
       conflicts.push(assignment);
       continue;
     }
     graph.link(group, others);
   }
-  // Updates come last where nothing needs them earlier: a kernel that fails (an index out of range) leaves the parameters
-  // as they were.
+  // Updates come last where nothing needs them earlier, and nothing that may fail does.
   const updating = new Set(assignments.map(({ value }) => groupOf.get(value)));
   const lastly = [...groups.filter((g) => !updating.has(g)), ...groups.filter((g) => updating.has(g))];
   return { order: graph.schedule(lastly), conflicts };

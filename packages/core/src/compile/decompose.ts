@@ -160,7 +160,13 @@ function scatterAdd(node: Node, axis: number): Node {
   const rank = x.shape.length;
   const around = index.shape.map((n, i) => (i === axis ? at(x.shape, axis) : n));
   const full = [...around, at(index.shape, axis)];
-  const hit = binary("equal", against(index, axis, full), iotaAlong(axis, full), "bool");
+  // Looked up among the positions there are, so that one out of range is an error here too.
+  const positions = iotaAlong(
+    axis,
+    index.shape.map((n, i) => (i === axis ? at(x.shape, axis) : n)),
+  );
+  const checked = makeNode("gather", [positions, index], { axis }, index.shape, "int32");
+  const hit = binary("equal", against(checked, axis, full), iotaAlong(axis, full), "bool");
   const spread = against(source, axis, full);
   let added = reduce("sum", where(hit, spread, splat(0, full, x.dtype)), [rank]);
   const after = x.shape.map((n, i) => n - at(around, i));

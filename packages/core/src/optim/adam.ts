@@ -8,9 +8,9 @@ import { zerosLike } from "../tensor/creation.ts";
 import { add, div, maximum, mul, sqrt, square, sub } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBetas, checkBoolean, checkNonNegative } from "./checks.ts";
-import type { OptimizerParameters } from "./groups.ts";
-import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
+import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext, UpdateResult } from "./rule.ts";
+import { shrunk, withL2 } from "./weightDecay.ts";
 
 export interface AdamOptions {
   /** Decay rates of the two running averages. Default [0.9, 0.999]. */
@@ -48,13 +48,16 @@ function adamStep(
   g: Tensor,
   { state, options, scalar }: UpdateContext<AdamState, AdamOptions>,
 ): UpdateResult<AdamState> {
-  const { eps, amsgrad } = options;
-  const [beta1, beta2] = options.betas;
-  const stepSize = scalar("stepSize", ({ lr, step }) => lr / (1 - beta1 ** step));
-  const rescale = scalar("rescale", ({ step }) => 1 / Math.sqrt(1 - beta2 ** step));
-  const expAvg = add(mul(state.expAvg, beta1), mul(g, 1 - beta1));
-  const expAvgSq = add(mul(state.expAvgSq, beta2), mul(square(g), 1 - beta2));
-  const maxExpAvgSq = amsgrad ? maximum(state.maxExpAvgSq, expAvgSq) : undefined;
+  const beta1 = scalar("beta1", ({ options }) => options.betas[0]);
+  const beta2 = scalar("beta2", ({ options }) => options.betas[1]);
+  const new1 = scalar("1 - beta1", ({ options }) => 1 - options.betas[0]);
+  const new2 = scalar("1 - beta2", ({ options }) => 1 - options.betas[1]);
+  const eps = scalar("eps", ({ options }) => options.eps);
+  const stepSize = scalar("stepSize", ({ lr, step, options }) => lr / (1 - options.betas[0] ** step));
+  const rescale = scalar("rescale", ({ step, options }) => 1 / Math.sqrt(1 - options.betas[1] ** step));
+  const expAvg = add(mul(state.expAvg, beta1), mul(g, new1));
+  const expAvgSq = add(mul(state.expAvgSq, beta2), mul(square(g), new2));
+  const maxExpAvgSq = options.amsgrad ? maximum(state.maxExpAvgSq, expAvgSq) : undefined;
   const denominator = add(mul(sqrt(maxExpAvgSq ?? expAvgSq), rescale), eps);
   return {
     parameter: sub(parameter, mul(stepSize, div(expAvg, denominator))),
@@ -70,9 +73,7 @@ export const adamRule: Rule<AdamState, AdamOptions> = {
   check: (options) => check("adam", options),
   initialState,
   update(context) {
-    const { parameter, gradient, options } = context;
-    const g = options.weightDecay === 0 ? gradient : add(gradient, mul(parameter, options.weightDecay));
-    return adamStep(parameter, g, context);
+    return adamStep(context.parameter, withL2(context), context);
   },
 };
 
@@ -84,39 +85,12 @@ export const adamWRule: Rule<AdamState, AdamOptions> = {
   check: (options) => check("adamW", options),
   initialState,
   update(context) {
-    const { parameter, gradient, options, scalar } = context;
-    const { weightDecay } = options;
-    const shrunk =
-      weightDecay === 0
-        ? parameter
-        : mul(
-            parameter,
-            scalar("shrink", ({ lr }) => 1 - lr * weightDecay),
-          );
-    return adamStep(shrunk, gradient, context);
+    return adamStep(shrunk(context), context.gradient, context);
   },
 };
 
-/**
- * Adam with L2 weight decay, as torch.optim.Adam; lr 1e-3.
- *
- * @throws ArgumentError on options out of range, unknown options, or parameters without distinct names.
- */
-export function adam(
-  parameters: OptimizerParameters<AdamOptions>,
-  options: OptimizerOptions<AdamOptions> = {},
-): Optimizer<AdamOptions> {
-  return optimizer(adamRule, parameters, options);
-}
+/** Adam with L2 weight decay, as torch.optim.Adam; lr 1e-3. */
+export const adam = namedOptimizer<{ torch: AdamOptions }>({ torch: adamRule });
 
-/**
- * Adam with decoupled weight decay (0.01), as torch.optim.AdamW; lr 1e-3.
- *
- * @throws ArgumentError on options out of range, unknown options, or parameters without distinct names.
- */
-export function adamW(
-  parameters: OptimizerParameters<AdamOptions>,
-  options: OptimizerOptions<AdamOptions> = {},
-): Optimizer<AdamOptions> {
-  return optimizer(adamWRule, parameters, options);
-}
+/** Adam with decoupled weight decay (0.01), as torch.optim.AdamW; lr 1e-3. */
+export const adamW = namedOptimizer<{ torch: AdamOptions }>({ torch: adamWRule });

@@ -2,12 +2,16 @@
 import { isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError } from "../graph/errors.ts";
 import { Parameter } from "../tensor/parameter.ts";
-import type { Rule, Schedule } from "./rule.ts";
+import { fixedOptions, hasSchedules, optionsAt, type ScheduledOptions } from "./hyperparameters.ts";
+import type { Rule, Schedule, Scheduled } from "./rule.ts";
 
 export type LearningRate = number | Schedule;
 
 /** Options of a rule and those every rule has; all optional, `undefined` meaning the default. */
-export type GroupOptions<Options extends object> = { readonly [K in keyof Options]?: Options[K] | undefined } & {
+export type GroupOptions<Options extends object> = {
+  /** A number, or a schedule of it. */
+  readonly [K in keyof Options]?: Scheduled<Options[K]> | undefined;
+} & {
   /** A rate, or a schedule: number of updates done (from 0) → rate. */
   readonly lr?: LearningRate | undefined;
   /** Ascend instead of descend. Default false. */
@@ -44,7 +48,9 @@ export interface Entry {
 interface GroupSettings<Options extends object> {
   readonly lr: LearningRate;
   readonly maximize: boolean;
-  readonly options: Readonly<Options>;
+  readonly options: ScheduledOptions<Options>;
+  /** With NaN where a schedule gives the number. */
+  readonly fixed: Readonly<Options>;
 }
 
 /** A group of an optimizer: its parameters and the options in force. */
@@ -70,7 +76,13 @@ export class ParameterGroup<Options extends object> {
     this.name = name;
     this.entries = entries;
     this.parameters = entries.map((entry) => entry.parameter);
-    this.#settings = resolve(rule, { lr: rule.lr, maximize: false, options: rule.defaults }, given);
+    const base = {
+      lr: rule.lr,
+      maximize: false,
+      options: rule.defaults as ScheduledOptions<Options>,
+      fixed: rule.defaults,
+    };
+    this.#settings = resolve(rule, base, given, step());
   }
 
   /**
@@ -88,7 +100,7 @@ export class ParameterGroup<Options extends object> {
     return rate;
   }
   set lr(lr: LearningRate) {
-    this.#settings = resolve(this.#rule, this.#settings, { lr } as GroupOptions<Options>);
+    this.#settings = resolve(this.#rule, this.#settings, { lr } as GroupOptions<Options>, this.#step());
   }
 
   /** The schedule, or the constant rate. */
@@ -98,9 +110,26 @@ export class ParameterGroup<Options extends object> {
   get maximize(): boolean {
     return this.#settings.maximize;
   }
-  /** The rule's options in force here; `configure` changes them. */
-  get options(): Readonly<Options> {
+  /** The rule's options as they were given, schedules among them; `configure` changes them. */
+  get options(): ScheduledOptions<Options> {
     return this.#settings.options;
+  }
+  /** The options with NaN where a schedule gives the number. The same object as long as nothing is configured. */
+  get fixedOptions(): Readonly<Options> {
+    return this.#settings.fixed;
+  }
+  /**
+   * The options of the next update.
+   *
+   * @throws ArgumentError when a schedule gives a number out of range.
+   */
+  get currentOptions(): Readonly<Options> {
+    const { options, fixed } = this.#settings;
+    // Without schedules nothing is NaN, and the options are those that were checked.
+    if (!hasSchedules(options)) return fixed;
+    const current = optionsAt(options, this.#step());
+    this.#rule.check(current);
+    return current;
   }
 
   /**
@@ -110,7 +139,7 @@ export class ParameterGroup<Options extends object> {
    */
   configure(changes: GroupOptions<Options>): void {
     checkNames(this.#rule, changes, []);
-    this.#settings = resolve(this.#rule, this.#settings, changes);
+    this.#settings = resolve(this.#rule, this.#settings, changes, this.#step());
   }
 }
 
@@ -134,8 +163,9 @@ function checkRate(rule: string, what: string, rate: unknown): void {
 /** `given` over `base`, checked. The options object stays the same one when no option of the rule changes. */
 function resolve<Options extends object>(
   rule: Rule<string, Options>,
-  base: { readonly lr: LearningRate | undefined; readonly maximize: boolean; readonly options: Readonly<Options> },
+  base: Omit<GroupSettings<Options>, "lr"> & { readonly lr: LearningRate | undefined },
   given: GroupOptions<Options>,
+  step: number,
 ): GroupSettings<Options> {
   const lr = given.lr ?? base.lr;
   if (lr === undefined) throw new ArgumentError(rule.name, "lr is required: a number or a schedule (step) => number");
@@ -145,13 +175,13 @@ function resolve<Options extends object>(
     throw new ArgumentError(rule.name, `maximize must be true or false, got ${String(maximize)}`);
   }
   const own = Object.entries(given).filter(([key, value]) => !structural.has(key) && value !== undefined);
-  if (own.length === 0 && base.options !== rule.defaults) return { lr, maximize, options: base.options };
-  const options = Object.freeze({ ...base.options, ...Object.fromEntries(own) }) as Readonly<Options>;
-  rule.check(options);
-  return { lr, maximize, options };
+  if (own.length === 0 && base.options !== rule.defaults) return { ...base, lr, maximize };
+  const options = Object.freeze({ ...base.options, ...Object.fromEntries(own) }) as ScheduledOptions<Options>;
+  rule.check(optionsAt(options, step));
+  return { lr, maximize, options, fixed: fixedOptions(options) };
 }
 
-const structural: ReadonlySet<string> = new Set([...common, "parameters", "name", "transforms"]);
+const structural: ReadonlySet<string> = new Set([...common, "parameters", "name", "transforms", "convention"]);
 
 /**
  * The groups of an optimizer.
@@ -165,7 +195,7 @@ export function makeGroups<Options extends object>(
   defaults: GroupOptions<Options>,
   step: () => number,
 ): ParameterGroup<Options>[] {
-  checkNames(rule, defaults, ["transforms"]);
+  checkNames(rule, defaults, ["transforms", "convention"]);
   const taken = { names: new Set<string>(), parameters: new Map<Parameter, string>(), count: 0 };
   const groups: ParameterGroup<Options>[] = [];
   for (const [index, given] of asGroups(rule.name, parameters).entries()) {

@@ -13,8 +13,22 @@ export type {
   ParameterGroup,
   ParameterGroupOptions,
 } from "./groups.ts";
+export type { ScheduledOptions } from "./hyperparameters.ts";
+export { type NamedOptimizer, namedOptimizer } from "./namedOptimizer.ts";
 export { type MinimizeOptions, Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
-export type { Rule, ScalarContext, Schedule, UpdateContext, UpdateResult } from "./rule.ts";
+export type {
+  Convention,
+  Rule,
+  ScalarContext,
+  ScalarMaker,
+  Schedule,
+  Scheduled,
+  ShareContext,
+  SharedGroup,
+  ShareResult,
+  UpdateContext,
+  UpdateResult,
+} from "./rule.ts";
 export { type SgdOptions, sgd, sgdRule } from "./sgd.ts";
 export type { OptimizerStateDict, SavedGroup, SavedParameterState } from "./stateDict.ts";
 export { checkStored, hostArrayOf, restoreTensor, type StoredTensor, storeTensor } from "./storedTensor.ts";

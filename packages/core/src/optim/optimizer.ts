@@ -4,16 +4,14 @@
  * else and replayed: step counts, learning rates and bias corrections advance as they would without compiling.
  */
 import { grad } from "../autodiff/index.ts";
-import { computeDType, type DType } from "../graph/dtype.ts";
-import { ArgumentError, AutodiffError, ShapeError, ThalwegError } from "../graph/errors.ts";
+import { ArgumentError, AutodiffError, ShapeError } from "../graph/errors.ts";
 import type { Node } from "../graph/node.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
-import { currentTrace, guard, onRun, type Trace, uniformScalar } from "../runtime/context.ts";
+import { currentTrace, onRun, type Trace } from "../runtime/context.ts";
 import { assignAll } from "../runtime/evaluate.ts";
-import type { Storage } from "../runtime/storage.ts";
-import { barrier, cast, neg } from "../tensor/elementwise.ts";
-import { Parameter } from "../tensor/parameter.ts";
-import { Tensor } from "../tensor/tensor.ts";
+import { barrier } from "../tensor/elementwise.ts";
+import type { Parameter } from "../tensor/parameter.ts";
+import type { Tensor } from "../tensor/tensor.ts";
 import { differentiableAncestors } from "./dependence.ts";
 import { applyTransforms, type GradientTransform } from "./gradientTransform.ts";
 import {
@@ -24,8 +22,9 @@ import {
   type OptimizerParameters,
   type ParameterGroup,
 } from "./groups.ts";
-import type { Rule, ScalarContext } from "./rule.ts";
-import { checkStateDict, type OptimizerStateDict, readStateDict, restoreEntry } from "./stateDict.ts";
+import type { Rule } from "./rule.ts";
+import { checkStateDict, type OptimizerStateDict, readStateDict, restoreEntry, restoreShared } from "./stateDict.ts";
+import { arithmetic, inDType, type Updated, updatePairs } from "./updates.ts";
 
 export type OptimizerOptions<Options extends object> = GroupOptions<Options> & {
   /** Applied in order to the gradients of every update. */
@@ -43,7 +42,7 @@ export class Optimizer<Options extends object = object> {
   /** Name of the rule. */
   readonly name: string;
   readonly groups: readonly ParameterGroup<Options>[];
-  readonly #rule: Rule<string, Options>;
+  readonly #updated: Updated<Options>;
   readonly #transforms: readonly GradientTransform[];
   /** Updates that a trace has recorded so far, and that its runs will count. */
   readonly #recorded = new WeakMap<Trace, Map<Entry, number>>();
@@ -56,9 +55,9 @@ export class Optimizer<Options extends object = object> {
     options: OptimizerOptions<Options>,
   ) {
     this.name = rule.name;
-    this.#rule = rule;
     this.#transforms = checkTransforms(rule.name, options.transforms);
     this.groups = makeGroups(rule, parameters, options, () => this.#step);
+    this.#updated = { rule, groups: this.groups, step: () => this.#step, shared: undefined };
   }
 
   /** Number of updates so far; replays of a compiled step count. */
@@ -168,23 +167,15 @@ export class Optimizer<Options extends object = object> {
       this.name,
       this.#transforms,
       // Stored before a rule reads them, so that the updates of all parameters are kernels of one shape that the
-      // compiler
-      // can join, rather than each an epilogue of its own gradient.
+      // compiler can join, rather than each an epilogue of its own gradient.
       entries.map((entry) => barrier(inDType(gradients.get(entry) as Tensor, arithmetic(entry.parameter)))),
       entries.map((entry) => entry.parameter),
     );
     const ready = new Map(entries.map((entry, i) => [entry, prepared[i] as Tensor]));
-    const pairs: (readonly [Storage, Node])[] = [];
     const trace = currentTrace();
     const recorded = (trace && this.#recorded.get(trace)) ?? new Map<Entry, number>();
     const countOf = (entry: Entry): number => entry.updates + (recorded.get(entry) ?? 0);
-    for (const group of this.groups) {
-      const present = group.entries.filter((entry) => ready.has(entry));
-      for (const cohort of Map.groupBy(present, countOf).values()) {
-        this.#updateCohort(group, cohort, ready, pairs);
-      }
-    }
-    assignAll(pairs, [...also]);
+    assignAll(updatePairs(this.#updated, ready, countOf), [...also]);
     if (trace) {
       for (const entry of entries) recorded.set(entry, (recorded.get(entry) ?? 0) + 1);
       this.#recorded.set(trace, recorded);
@@ -199,103 +190,27 @@ export class Optimizer<Options extends object = object> {
     });
   }
 
-  /** Updates parameters of one group that have had equally many updates, and so share every scalar. */
-  #updateCohort(
-    group: ParameterGroup<Options>,
-    cohort: readonly Entry[],
-    gradients: ReadonlyMap<Entry, Tensor>,
-    pairs: (readonly [Storage, Node])[],
-  ): void {
-    const { options, maximize } = group;
-    const first = cohort[0] as Entry;
-    const context = (): ScalarContext => ({ lr: group.lr, step: first.updates + 1 });
-    const prefix = this.groups.length > 1 ? `${this.name}.${group.name}` : this.name;
-    const scalars = new Map<string, Tensor>();
-    const scalar = (dtype: "float32" | "float64", name: string, value: (context: ScalarContext) => number): Tensor => {
-      const key = `${dtype} ${name}`;
-      const known = scalars.get(key);
-      if (known) return known;
-      const made = new Tensor(uniformScalar(`${prefix}.${name}`, dtype, () => value(context())));
-      scalars.set(key, made);
-      return made;
-    };
-
-    for (const entry of cohort) {
-      const { parameter } = entry;
-      const dtype = arithmetic(parameter);
-      const gradient = inDType(gradients.get(entry) as Tensor, dtype);
-      const current = this.#stateOf(entry, options);
-      const result = this.#rule.update({
-        parameter: inDType(parameter, dtype),
-        gradient: maximize ? neg(gradient) : gradient,
-        state: Object.fromEntries(
-          Object.entries(current).map(([name, value]) => [name, inDType(value, arithmetic(value))]),
-        ),
-        options,
-        get lr() {
-          return scalar(dtype, "lr", ({ lr }) => lr);
-        },
-        scalar: (name, value) => scalar(dtype, name, value),
-      });
-      pairs.push(this.#pair(entry.name, parameter, result.parameter));
-      for (const [name, state] of Object.entries(current)) {
-        pairs.push(this.#pair(state.name, state, result.state?.[name]));
-      }
-    }
-
-    const states = cohort.map((entry) => entry.state);
-    const ahead = cohort.map((entry) => entry.updates - first.updates);
-    // `lr` may change at will; what else the trace has built in may not.
-    guard(
-      () =>
-        group.options === options &&
-        group.maximize === maximize &&
-        cohort.every((entry, i) => entry.updates - first.updates === ahead[i] && entry.state === states[i]),
-    );
-  }
-
-  /**
-   * The entry's state, made where it is missing: at its first update, or when an option that asks for more was changed.
-   */
-  #stateOf(entry: Entry, options: Readonly<Options>): Readonly<Record<string, Parameter>> {
-    if (entry.state && entry.stateOptions === options) return entry.state;
-    const state: Record<string, Parameter> = {};
-    for (const [name, initial] of Object.entries(this.#rule.initialState(entry.parameter, options))) {
-      if (!initial) continue;
-      state[name] = entry.state?.[name] ?? new Parameter(initial, { name: `${entry.name}.${name}`, trainable: false });
-    }
-    entry.state = state;
-    entry.stateOptions = options;
-    return state;
-  }
-
-  #pair(name: string, target: Parameter, value: Tensor | undefined): readonly [Storage, Node] {
-    if (!value) throw new ThalwegError(this.name, `the rule gave no new value for ${name}`);
-    if (!sameShape(value.shape, target.shape)) {
-      throw new ShapeError(
-        this.name,
-        `the rule gave ${name} the shape ${formatShape(value.shape)}, expected ${formatShape(target.shape)}`,
-      );
-    }
-    return [target.storage, inDType(value, target.dtype).node];
-  }
-
   /** Step counts, rates, options and state as plain data, by parameter and group name. */
   async stateDict(): Promise<OptimizerStateDict> {
-    return readStateDict(this.name, this.#step, this.groups);
+    return readStateDict(this.#updated);
   }
 
   /**
    * Restores what `stateDict` gave: step counts, state, and as in PyTorch the options of each group; a schedule given
    * here stays. All or nothing: everything is checked before anything changes.
    *
-   * @throws ArgumentError for another rule, groups or parameters that are not the same by name, or malformed values;
-   * ShapeError and DTypeError for state that does not fit.
+   * @throws ArgumentError that lists all that is wrong: another rule, groups or parameters that are not the same by
+   * name, state that is missing, unknown, or of another shape or dtype, malformed values.
    */
   async loadStateDict(saved: OptimizerStateDict): Promise<void> {
-    const plan = checkStateDict(this.#rule, this.groups, saved);
+    const plan = checkStateDict(this.#updated, saved);
     for (const { group, changes } of plan.groups) group.configure(changes);
-    for (const { group, entry, saved: values } of plan.entries) restoreEntry(entry, group.options, values);
+    for (const group of this.groups) {
+      for (const { entry, saved: values } of plan.entries) {
+        if (group.entries.includes(entry)) restoreEntry(entry, group.fixedOptions, values);
+      }
+    }
+    restoreShared(this.#updated, saved.shared);
     this.#step = saved.step;
   }
 
@@ -306,6 +221,8 @@ export class Optimizer<Options extends object = object> {
       entry.state = undefined;
       entry.updates = 0;
     }
+    for (const state of Object.values(this.#updated.shared ?? {})) state.dispose();
+    this.#updated.shared = undefined;
   }
   [Symbol.dispose](): void {
     this.dispose();
@@ -333,7 +250,3 @@ function checkTransforms(rule: string, transforms: readonly GradientTransform[] 
   }
   return [...transforms];
 }
-
-const arithmetic = (x: Tensor): "float32" | "float64" => (computeDType(x.dtype) === "float64" ? "float64" : "float32");
-
-const inDType = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : cast(x, dtype));

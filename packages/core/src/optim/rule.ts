@@ -1,37 +1,61 @@
 /**
  * A rule: one optimization algorithm as a pure description. It names its state and says, in ordinary tensor operations,
  * what one update makes of a parameter, its gradient and its state. Everything else (groups, step counts, learning
- * rates, saving, applying in place) is the Optimizer's, once for all rules.
+ * rates, schedules, saving, applying in place) is the Optimizer's, once for all rules.
  */
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** Learning rate of each update: the number of updates done before it (from 0) → the rate. A pure function. */
+/** A number of each update: how many updates were done before it (from 0) → the number. A pure function. */
 export type Schedule = (step: number) => number;
 
+/** Options as a user may give them: a schedule wherever a number may stand. */
+export type Scheduled<Value> = Value extends number
+  ? Value | Schedule
+  : Value extends readonly (number | null)[]
+    ? { readonly [Key in keyof Value]: Scheduled<Value[Key]> }
+    : Value;
+
 /** What the scalars of one update may depend on. */
-export interface ScalarContext {
+export interface ScalarContext<Options extends object = object> {
   /** Learning rate in force at this update. */
   readonly lr: number;
   /** Which update of these parameters this is, from 1. A parameter that had no gradient keeps its own count. */
   readonly step: number;
+  /** Which update of the optimizer this is, from 1, whether or not these parameters had a gradient in each. */
+  readonly optimizerStep: number;
+  /** Options with the numbers that schedules give at this update. */
+  readonly options: Readonly<Options>;
 }
 
-export interface UpdateContext<State extends string, Options extends object> {
+/** Makes the scalars of an update. */
+export interface ScalarMaker<Options extends object> {
+  /** The learning rate as a scalar tensor that is bound afresh at every run. */
+  readonly lr: Tensor;
+  /**
+   * A scalar tensor computed on the host in float64 and bound afresh at every run: whatever changes from step to step,
+   * such as a bias correction, and every number among the options, since a schedule may give it. Never bake such a number
+   * in as a constant: it would compile anew at every step. `value` may depend on its argument only; parameters updated
+   * together share the scalar by name.
+   */
+  scalar(name: string, value: (context: ScalarContext<Options>) => number): Tensor;
+}
+
+export interface UpdateContext<State extends string, Options extends object> extends ScalarMaker<Options> {
+  /** Name of the parameter. */
+  readonly name: string;
   /** The value before the update, in the dtype arithmetic is done in (float32 for 16-bit parameters). */
   readonly parameter: Tensor;
   /** What to descend along: transformed already, and negated already when maximizing. Same shape and dtype. */
   readonly gradient: Tensor;
   /** State before the update: the names `initialState` gave, in the dtype arithmetic is done in. */
   readonly state: Readonly<Record<State, Tensor>>;
-  readonly options: Readonly<Options>;
-  /** The learning rate as a scalar tensor that is bound afresh at every run. */
-  readonly lr: Tensor;
   /**
-   * A scalar tensor computed on the host in float64 and bound afresh at every run: whatever changes from step to step,
-   * such as a bias correction. Never bake such a number in as a constant: it would compile anew at every step. `value`
-   * may depend on its argument and the options only; parameters updated together share the scalar by name.
+   * The options, for what they decide once and for all (`amsgrad`, whether there is any momentum). A number that a schedule
+   * gives is NaN here, so that no comparison with it holds; its value is in `scalar`'s argument.
    */
-  scalar(name: string, value: (context: ScalarContext) => number): Tensor;
+  readonly options: Readonly<Options>;
+  /** What the rule's `share` gave for this update: its new state and its values. Empty for a rule without. */
+  readonly shared: Readonly<Record<string, Tensor>>;
 }
 
 export interface UpdateResult<State extends string> {
@@ -41,19 +65,52 @@ export interface UpdateResult<State extends string> {
   readonly state?: Readonly<Partial<Record<State, Tensor>>>;
 }
 
+/** A group at one update, as `share` sees it. */
+export interface SharedGroup<State extends string, Options extends object> extends ScalarMaker<Options> {
+  readonly name: string;
+  readonly options: Readonly<Options>;
+  /** Parameters that have a gradient; perhaps none. Their `shared` is not there yet. */
+  readonly members: readonly UpdateContext<State, Options>[];
+}
+
+/** What is computed from all parameters together, before any is updated. */
+export interface ShareContext<State extends string, Options extends object> {
+  readonly groups: readonly SharedGroup<State, Options>[];
+  /** Shared state before the update: scalars by the names `sharedState` gave. */
+  readonly state: Readonly<Record<string, Tensor>>;
+}
+
+export interface ShareResult {
+  /** New shared state, every name of it. */
+  readonly state?: Readonly<Record<string, Tensor>>;
+  /** Further scalars for `update`. */
+  readonly values?: Readonly<Record<string, Tensor>>;
+}
+
 export interface Rule<State extends string, Options extends object> {
   /** The public name, e.g. `adamW`; the subject of every error. */
   readonly name: string;
+  /** Whose meaning of the name this is, where there are several. Default `torch`. */
+  readonly convention?: Convention;
   /** Default learning rate; a rule without one demands it of the user. */
   readonly lr?: number;
   /** Every option of the rule with its default. */
   readonly defaults: Readonly<Options>;
-  /** Throws ArgumentError on options outside their ranges. */
+  /** Throws ArgumentError on options outside their ranges. Schedules have been evaluated. */
   check(options: Readonly<Options>): void;
   /**
    * State at a parameter's first update, by name; usually zeros like the parameter. Which names may depend on the
-   * options.
+   * options and on the parameter's shape and name.
    */
-  initialState(parameter: Tensor, options: Readonly<Options>): Readonly<Partial<Record<State, Tensor>>>;
+  initialState(parameter: Tensor, options: Readonly<Options>, name: string): Readonly<Partial<Record<State, Tensor>>>;
   update(context: UpdateContext<State, Options>): UpdateResult<State>;
+  /** Scalar state of the whole optimizer at its first update, by name. `groups`: their names and options. */
+  sharedState?(
+    groups: readonly { readonly name: string; readonly options: Readonly<Options> }[],
+  ): Readonly<Record<string, number>>;
+  /** Called once per update, before any parameter's. */
+  share?(context: ShareContext<State, Options>): ShareResult;
 }
+
+/** Of the same name, optimizers differ between libraries. The default is PyTorch's meaning, or the authors'. */
+export type Convention = "torch" | "keras" | "optax";

@@ -6,9 +6,9 @@ import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";
 import { add, mul, sub } from "../tensor/elementwise.ts";
 import { checkBoolean, checkNonNegative } from "./checks.ts";
-import type { OptimizerParameters } from "./groups.ts";
-import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
+import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule } from "./rule.ts";
+import { withL2 } from "./weightDecay.ts";
 
 export interface SgdOptions {
   /** Factor on the buffer; 0 (default) keeps none. */
@@ -44,36 +44,20 @@ export const sgdRule: Rule<"momentumBuffer", SgdOptions> = {
     }
   },
   initialState: (parameter, { momentum }) => (momentum === 0 ? {} : { momentumBuffer: zerosLike(parameter) }),
-  update({ parameter, gradient, state, options, lr, scalar }) {
-    const { momentum, dampening, weightDecay, nesterov } = options;
-    const g = weightDecay === 0 ? gradient : add(gradient, mul(parameter, weightDecay));
+  update(context) {
+    const { parameter, state, options, lr, scalar } = context;
+    const { momentum, dampening, nesterov } = options;
+    const g = withL2(context);
     if (momentum === 0) return { parameter: sub(parameter, mul(lr, g)) };
     // The first update is the same expression with other scalars, 0·0 + 1·g, so that it needs no second kernel.
-    const keep = scalar("momentum", ({ step }) => (step === 1 ? 0 : momentum));
-    const kept = mul(state.momentumBuffer, keep);
-    const buffer =
-      dampening === 0
-        ? add(kept, g)
-        : add(
-            kept,
-            mul(
-              g,
-              scalar("undampened", ({ step }) => (step === 1 ? 1 : 1 - dampening)),
-            ),
-          );
-    const direction = nesterov ? add(g, mul(buffer, momentum)) : buffer;
+    const keep = scalar("keep", ({ step, options }) => (step === 1 ? 0 : options.momentum));
+    const undampened = scalar("undampened", ({ step, options }) => (step === 1 ? 1 : 1 - options.dampening));
+    const buffer = add(mul(state.momentumBuffer, keep), dampening === 0 ? g : mul(g, undampened));
+    const look = scalar("momentum", ({ options }) => options.momentum);
+    const direction = nesterov ? add(g, mul(buffer, look)) : buffer;
     return { parameter: sub(parameter, mul(lr, direction)), state: { momentumBuffer: buffer } };
   },
 };
 
-/**
- * Stochastic gradient descent, as torch.optim.SGD. `lr` is required.
- *
- * @throws ArgumentError on options out of range, unknown options, or parameters without distinct names.
- */
-export function sgd(
-  parameters: OptimizerParameters<SgdOptions>,
-  options: OptimizerOptions<SgdOptions> = {},
-): Optimizer<SgdOptions> {
-  return optimizer(sgdRule, parameters, options);
-}
+/** Stochastic gradient descent, as torch.optim.SGD. `lr` is required. */
+export const sgd = namedOptimizer<{ torch: SgdOptions }>({ torch: sgdRule });

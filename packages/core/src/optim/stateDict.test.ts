@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { referenceBackend } from "../backend/index.ts";
 import { compile, Parameter, sum, type Tensor, tensor, useBackend } from "../index.ts";
-import { adam, type Optimizer, type OptimizerStateDict, sgd } from "./index.ts";
+import { adam, type Optimizer, type OptimizerStateDict, type StoredTensor, sgd } from "./index.ts";
 
 beforeAll(() => useBackend(referenceBackend()));
 
@@ -107,11 +107,15 @@ describe("state dict", () => {
       [{ ...saved, step: 1.5 }, "loadStateDict: step must be a whole number ≥ 0, got 1.5"],
       [{ ...saved, groups: [] }, "loadStateDict: the groups are group.0, got "],
       [{ ...saved, state: { ...saved.state, r: p } }, "loadStateDict: there is no parameter named r"],
-      [{ ...saved, state: { ...saved.state, q: p } }, "loadStateDict: q.expAvg has shape [1], got [2]"],
-      [{ ...saved, state: { ...saved.state, q: { step: 1, values: {} } } }, "loadStateDict: q has no expAvg"],
+      [{ ...saved, state: { ...saved.state, q: p } }, "- q.expAvg has shape [1], got [2]"],
+      [
+        { ...saved, state: { r: p, q: { step: -1, values: { other: p.values.expAvg as StoredTensor } } } },
+        "loadStateDict: 5 problems:\n- there is no parameter named r\n- the step of q must be a whole number ≥ 0, got -1\n- q has no expAvg\n- q has no expAvgSq\n- q has an unknown state other",
+      ],
+      [{} as OptimizerStateDict, "loadStateDict: expected { optimizer, step, groups, state } as stateDict gives it"],
       [
         { ...saved, groups: saved.groups.map((group) => ({ ...group, options: { betas: [2, 0] } })) },
-        "adam: betas[0] must be in [0, 1), got 2",
+        "loadStateDict: adam: betas[0] must be in [0, 1), got 2",
       ],
     ];
     for (const [state, message] of bad) await expect(optimizer.loadStateDict(state)).rejects.toThrow(message);

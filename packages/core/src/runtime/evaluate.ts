@@ -132,7 +132,13 @@ function evaluate(outputs: readonly Node[], assignments: readonly Assignment[]):
     const node = structure.uniforms[index] as Node;
     return node.op === "uniform" ? node.attributes.uniform.value() : 0;
   });
-  backend.run(prepared.executable, handles, uniforms);
+  try {
+    backend.run(prepared.executable, handles, uniforms);
+  } catch (error) {
+    // Nobody will see them.
+    for (const storage of results) storage.dispose();
+    throw error;
+  }
   for (const { target } of assignments) (target as Storage).version++;
   return results;
 }

@@ -221,6 +221,8 @@ function replay(entry: Entry, tensors: readonly Tensor[]): unknown {
     backend.run(prepared.executable, handles, uniforms);
   } catch (error) {
     for (const takeBack of undo.reverse()) takeBack();
+    // Nobody will see them.
+    for (const storage of results) storage.dispose();
     throw error;
   }
   for (const storage of entry.assigned) storage.version++;

@@ -1,0 +1,41 @@
+/** Which kernels may stop half-way: those that look something up by an index that comes from outside. */
+import { isFloat } from "../graph/dtype.ts";
+import type { Node } from "../graph/node.ts";
+import type { Partition } from "./partition.ts";
+
+const positions: ReadonlySet<string> = new Set(["argMax", "argMin", "argSort", "iota", "constant"]);
+
+/**
+ * Whether computing `node` (a unit or an indexed node) may throw IndexError. Positions that were counted or found, and
+ * arithmetic on them, are in range: that is how pooling finds its maxima.
+ */
+export function mayFail(partition: Partition, node: Node): boolean {
+  const stack = [node];
+  const seen = new Set(stack);
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    if ((next.op === "gather" || next.op === "scatterAdd") && isGiven(next.inputs[1] as Node)) return true;
+    for (const input of next.inputs) {
+      if (partition.isStored(input) || seen.has(input)) continue;
+      seen.add(input);
+      stack.push(input);
+    }
+  }
+  return false;
+}
+
+/** Made from integers in memory, or from rounded floats. */
+function isGiven(index: Node): boolean {
+  const stack = [index];
+  const seen = new Set(stack);
+  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+    if (isFloat(next.dtype)) return true;
+    if (next.dtype === "bool" || positions.has(next.op)) continue;
+    if (next.inputs.length === 0) return true;
+    for (const input of next.inputs) {
+      if (seen.has(input)) continue;
+      seen.add(input);
+      stack.push(input);
+    }
+  }
+  return false;
+}

@@ -1,0 +1,45 @@
+/** The public functions that make optimizers: one name, and the meanings it has in different libraries. */
+import { ArgumentError } from "../graph/errors.ts";
+import type { OptimizerParameters } from "./groups.ts";
+import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
+import type { Convention, Rule } from "./rule.ts";
+
+/** Options of a name by convention; `torch` stands for the default, whoever the authors are. */
+type OptionsByConvention = { readonly torch: object; readonly keras?: object; readonly optax?: object };
+
+type Rules<ByConvention extends OptionsByConvention> = {
+  readonly [C in keyof ByConvention]: Rule<never, ByConvention[C] & object>;
+};
+
+/** Makes an optimizer by `parameters` and options; `convention` says whose meaning of the name, and so which options. */
+export interface NamedOptimizer<ByConvention extends OptionsByConvention> {
+  <C extends keyof ByConvention = "torch">(
+    parameters: OptimizerParameters<ByConvention[C] & object>,
+    options?: OptimizerOptions<ByConvention[C] & object> & { readonly convention?: C | undefined },
+  ): Optimizer<ByConvention[C] & object>;
+  /** The rules behind the name. */
+  readonly rules: Readonly<Partial<Record<Convention, Rule<string, object>>>>;
+}
+
+/** A function that makes optimizers by one of `rules`. */
+export function namedOptimizer<ByConvention extends OptionsByConvention>(
+  rules: Rules<ByConvention>,
+): NamedOptimizer<ByConvention> {
+  const known = rules as unknown as Readonly<Partial<Record<Convention, Rule<string, object>>>>;
+  const make = (
+    parameters: OptimizerParameters<object>,
+    options: OptimizerOptions<object> & { convention?: Convention } = {},
+  ) => {
+    const { convention = "torch" } = options;
+    const rule = Object.hasOwn(known, convention) ? known[convention] : undefined;
+    if (!rule) {
+      const { name } = known.torch as Rule<string, object>;
+      throw new ArgumentError(
+        name,
+        `convention must be one of ${Object.keys(known).join(", ")}, got ${String(convention)}`,
+      );
+    }
+    return optimizer(rule, parameters, options);
+  };
+  return Object.assign(make, { rules: known }) as unknown as NamedOptimizer<ByConvention>;
+}

@@ -1,0 +1,242 @@
+/** One update as graph: what a rule makes of every parameter that has a gradient, and of its state. */
+import { computeDType, type DType } from "../graph/dtype.ts";
+import { ShapeError, ThalwegError } from "../graph/errors.ts";
+import type { Node } from "../graph/node.ts";
+import { formatShape, sameShape } from "../graph/shape.ts";
+import { guard, uniformScalar } from "../runtime/context.ts";
+import type { Storage } from "../runtime/storage.ts";
+import { full } from "../tensor/creation.ts";
+import { cast, neg } from "../tensor/elementwise.ts";
+import { Parameter } from "../tensor/parameter.ts";
+import { Tensor } from "../tensor/tensor.ts";
+import type { Entry, ParameterGroup } from "./groups.ts";
+import type { Rule, ScalarContext, ScalarMaker, SharedGroup, UpdateContext } from "./rule.ts";
+
+/** What is assigned where. */
+export type Pair = readonly [Storage, Node];
+
+type FloatDType = "float32" | "float64";
+
+/** What an update needs of its optimizer. What is not readonly is written here. */
+export interface Updated<Options extends object> {
+  readonly rule: Rule<string, Options>;
+  readonly groups: readonly ParameterGroup<Options>[];
+  /** Updates so far. */
+  readonly step: () => number;
+  /** The rule's shared state, by name; made at the first update. */
+  shared: Readonly<Record<string, Parameter>> | undefined;
+}
+
+/** The dtype arithmetic on a tensor is done in. */
+export const arithmetic = (x: Tensor): FloatDType => (computeDType(x.dtype) === "float64" ? "float64" : "float32");
+
+export const inDType = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : cast(x, dtype));
+
+const eachInDType = (tensors: Readonly<Record<string, Tensor>>, dtype: (x: Tensor) => DType): Record<string, Tensor> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, inDType(x, dtype(x))]));
+
+/** The scalars of one cohort: parameters of a group that have had equally many updates. Made once per dtype. */
+class Scalars<Options extends object> {
+  readonly #prefix: string;
+  readonly #context: () => ScalarContext<Options>;
+  readonly #made = new Map<string, Tensor>();
+
+  constructor(updated: Updated<Options>, group: ParameterGroup<Options>, step: () => number) {
+    const { name } = updated.rule;
+    this.#prefix = updated.groups.length > 1 ? `${name}.${group.name}` : name;
+    this.#context = () => ({
+      lr: group.lr,
+      step: step(),
+      optimizerStep: updated.step() + 1,
+      options: group.currentOptions,
+    });
+  }
+
+  maker(dtype: FloatDType): ScalarMaker<Options> {
+    const scalar = (name: string, value: (context: ScalarContext<Options>) => number): Tensor => {
+      const key = `${dtype} ${name}`;
+      const known = this.#made.get(key);
+      if (known) return known;
+      const made = new Tensor(uniformScalar(`${this.#prefix}.${name}`, dtype, () => value(this.#context())));
+      this.#made.set(key, made);
+      return made;
+    };
+    return {
+      scalar,
+      get lr() {
+        return scalar("lr", ({ lr }) => lr);
+      },
+    };
+  }
+}
+
+/** One parameter at one update, as a rule sees it. */
+class Member<Options extends object> implements UpdateContext<string, Options> {
+  readonly entry: Entry;
+  readonly name: string;
+  readonly parameter: Tensor;
+  readonly gradient: Tensor;
+  readonly state: Readonly<Record<string, Tensor>>;
+  readonly options: Readonly<Options>;
+  readonly scalar: ScalarMaker<Options>["scalar"];
+  shared: Readonly<Record<string, Tensor>> = {};
+  readonly #scalars: ScalarMaker<Options>;
+
+  constructor(
+    rule: Rule<string, Options>,
+    group: ParameterGroup<Options>,
+    entry: Entry,
+    gradient: Tensor,
+    scalars: Scalars<Options>,
+  ) {
+    const dtype = arithmetic(entry.parameter);
+    const descent = inDType(gradient, dtype);
+    this.entry = entry;
+    this.name = entry.name;
+    this.parameter = inDType(entry.parameter, dtype);
+    this.gradient = group.maximize ? neg(descent) : descent;
+    this.options = group.fixedOptions;
+    this.state = eachInDType(stateOf(rule, entry, group.fixedOptions), arithmetic);
+    this.#scalars = scalars.maker(dtype);
+    this.scalar = this.#scalars.scalar;
+  }
+
+  get lr(): Tensor {
+    return this.#scalars.lr;
+  }
+}
+
+/**
+ * The update of every parameter in `gradients`. `countOf`: updates a parameter has had before this one, those that the
+ * current trace has recorded among them.
+ */
+export function updatePairs<Options extends object>(
+  updated: Updated<Options>,
+  gradients: ReadonlyMap<Entry, Tensor>,
+  countOf: (entry: Entry) => number,
+): Pair[] {
+  const { rule } = updated;
+  const members = new Map(updated.groups.map((group) => [group, membersOf(updated, group, gradients, countOf)]));
+  const { pairs, values } = share(updated, members);
+  for (const member of [...members.values()].flat()) {
+    const { entry } = member;
+    member.shared = eachInDType(values, () => arithmetic(entry.parameter));
+    const result = rule.update(member);
+    pairs.push(pairOf(rule.name, entry.name, entry.parameter, result.parameter));
+    for (const [name, state] of Object.entries(entry.state ?? {})) {
+      pairs.push(pairOf(rule.name, state.name, state, result.state?.[name]));
+    }
+  }
+  return pairs;
+}
+
+function membersOf<Options extends object>(
+  updated: Updated<Options>,
+  group: ParameterGroup<Options>,
+  gradients: ReadonlyMap<Entry, Tensor>,
+  countOf: (entry: Entry) => number,
+): Member<Options>[] {
+  const present = group.entries.filter((entry) => gradients.has(entry));
+  const { maximize, fixedOptions } = group;
+  const members: Member<Options>[] = [];
+  for (const cohort of Map.groupBy(present, countOf).values()) {
+    const first = cohort[0] as Entry;
+    const scalars = new Scalars(updated, group, () => first.updates + 1);
+    for (const entry of cohort) {
+      members.push(new Member(updated.rule, group, entry, gradients.get(entry) as Tensor, scalars));
+    }
+    const states = cohort.map((entry) => entry.state);
+    const ahead = cohort.map((entry) => entry.updates - first.updates);
+    // `lr` and the numbers of schedules may change at will; what else the trace has built in may not.
+    guard(
+      () =>
+        group.fixedOptions === fixedOptions &&
+        group.maximize === maximize &&
+        cohort.every((entry, i) => entry.updates - first.updates === ahead[i] && entry.state === states[i]),
+    );
+  }
+  return members;
+}
+
+/** What the rule computes from all parameters together. */
+function share<Options extends object>(
+  updated: Updated<Options>,
+  members: ReadonlyMap<ParameterGroup<Options>, readonly Member<Options>[]>,
+): { pairs: Pair[]; values: Readonly<Record<string, Tensor>> } {
+  const { rule, groups } = updated;
+  if (!rule.share) return { pairs: [], values: {} };
+  const dtype = sharedDType(groups as readonly ParameterGroup<object>[]);
+  updated.shared ??= sharedState(updated);
+  const before = updated.shared;
+  guard(() => updated.shared === before);
+  const shared = groups.map((group): SharedGroup<string, Options> => {
+    const scalars = new Scalars(updated, group, () => updated.step() + 1).maker(dtype);
+    const { name, fixedOptions: options } = group;
+    return {
+      name,
+      options,
+      members: members.get(group) ?? [],
+      scalar: scalars.scalar,
+      get lr() {
+        return scalars.lr;
+      },
+    };
+  });
+  const { state = {}, values = {} } = rule.share({ groups: shared, state: before });
+  const pairs = Object.entries(before).map(([name, target]) => pairOf(rule.name, name, target, state[name]));
+  return { pairs, values: { ...state, ...values } };
+}
+
+const sharedDType = (groups: readonly ParameterGroup<object>[]): FloatDType =>
+  groups.some((group) => group.parameters.some((parameter) => arithmetic(parameter) === "float64"))
+    ? "float64"
+    : "float32";
+
+/** The rule's shared state as it starts. */
+export function initialShared<Options extends object>({
+  rule,
+  groups,
+}: Updated<Options>): Readonly<Record<string, Tensor>> {
+  const initial = rule.sharedState?.(groups.map(({ name, fixedOptions: options }) => ({ name, options }))) ?? {};
+  const dtype = sharedDType(groups as readonly ParameterGroup<object>[]);
+  return Object.fromEntries(Object.entries(initial).map(([name, value]) => [name, full([], value, { dtype })]));
+}
+
+function sharedState<Options extends object>(updated: Updated<Options>): Readonly<Record<string, Parameter>> {
+  return Object.fromEntries(
+    Object.entries(initialShared(updated)).map(([name, value]) => [
+      name,
+      new Parameter(value, { name: `${updated.rule.name}.${name}`, trainable: false }),
+    ]),
+  );
+}
+
+/**
+ * The entry's state, made where it is missing: at its first update, or when an option that asks for more was changed.
+ */
+function stateOf<Options extends object>(
+  rule: Rule<string, Options>,
+  entry: Entry,
+  options: Readonly<Options>,
+): Readonly<Record<string, Parameter>> {
+  if (entry.state && entry.stateOptions === options) return entry.state;
+  const state: Record<string, Parameter> = {};
+  for (const [name, initial] of Object.entries(rule.initialState(entry.parameter, options, entry.name))) {
+    if (!initial) continue;
+    state[name] = entry.state?.[name] ?? new Parameter(initial, { name: `${entry.name}.${name}`, trainable: false });
+  }
+  entry.state = state;
+  entry.stateOptions = options;
+  return state;
+}
+
+function pairOf(rule: string, name: string, target: Parameter, value: Tensor | undefined): Pair {
+  if (!value) throw new ThalwegError(rule, `the rule gave no new value for ${name}`);
+  if (!sameShape(value.shape, target.shape)) {
+    throw new ShapeError(
+      rule,
+      `the rule gave ${name} the shape ${formatShape(value.shape)}, expected ${formatShape(target.shape)}`,
+    );
+  }
+  return [target.storage, inDType(value, target.dtype).node];
+}

@@ -1,0 +1,38 @@
+/** The two places where weight decay enters an update. */
+import { add, mul } from "../tensor/elementwise.ts";
+import type { Tensor } from "../tensor/tensor.ts";
+import type { UpdateContext } from "./rule.ts";
+
+interface WithWeightDecay {
+  readonly weightDecay: number;
+}
+
+/** L2: g + weightDecay p. */
+export function withL2<Options extends WithWeightDecay>({
+  parameter,
+  gradient,
+  options,
+  scalar,
+}: UpdateContext<never, Options> | UpdateContext<string, Options>): Tensor {
+  if (options.weightDecay === 0) return gradient;
+  return add(
+    gradient,
+    mul(
+      parameter,
+      scalar("weightDecay", ({ options }) => options.weightDecay),
+    ),
+  );
+}
+
+/** Decoupled (Loshchilov & Hutter): (1 - lr weightDecay) p. */
+export function shrunk<Options extends WithWeightDecay>({
+  parameter,
+  options,
+  scalar,
+}: UpdateContext<never, Options> | UpdateContext<string, Options>): Tensor {
+  if (options.weightDecay === 0) return parameter;
+  return mul(
+    parameter,
+    scalar("shrink", ({ lr, options }) => 1 - lr * options.weightDecay),
+  );
+}
