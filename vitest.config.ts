@@ -4,8 +4,10 @@ import { defineConfig } from "vitest/config";
 
 // Tests run on the sources: the condition makes one package find another's src rather than its dist.
 const conditions = ["@thalweg/source", ...defaultServerConditions];
-const projects = readdirSync(new URL("packages", import.meta.url), { withFileTypes: true }).filter((entry) =>
-  entry.isDirectory(),
+const projects = ["packages", "examples"].flatMap((folder) =>
+  readdirSync(new URL(folder, import.meta.url), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => ({ name, root: `${folder}/${name}` })),
 );
 // .ci/run names a file here and counts the results in it.
 const report = process.env.THALWEG_TEST_REPORT;
@@ -13,12 +15,12 @@ const report = process.env.THALWEG_TEST_REPORT;
 export default defineConfig({
   test: {
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
-    projects: projects.map(({ name }) => ({
+    projects: projects.map(({ name, root }) => ({
       resolve: { conditions },
       ssr: { resolve: { conditions } },
       test: {
         name,
-        root: `packages/${name}`,
+        root,
         include: ["src/**/*.test.ts"],
         environment: "node",
         testTimeout: 30_000,

@@ -16,7 +16,7 @@ import { type SuiteOptions, suiteCases } from "./suite.ts";
  */
 export function readGoldenFiles(directory: string): GoldenFile[] {
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory()) {
-    throw new ArgumentError(`conformance: there is no folder ${directory}`);
+    throw new ArgumentError("conformance", `there is no folder ${directory}`);
   }
   const paths = readdirSync(directory, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith(".json"))
@@ -25,7 +25,7 @@ export function readGoldenFiles(directory: string): GoldenFile[] {
   const files = paths.flatMap(
     (path) => parseGoldenFile(relative(directory, path).split(sep).join("/"), readFileSync(path, "utf8")) ?? [],
   );
-  if (files.length === 0) throw new ArgumentError(`conformance: there are no golden files below ${directory}`);
+  if (files.length === 0) throw new ArgumentError("conformance", `there are no golden files below ${directory}`);
   return files;
 }
 

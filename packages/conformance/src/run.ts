@@ -106,9 +106,7 @@ export async function runCases(
   const { only, onCase, wholeSuite = false, bail = false } = options;
   const chosen = only === undefined ? cases : cases.filter((tested) => matches(only, tested));
   if (chosen.length === 0) {
-    throw new ArgumentError(
-      only === undefined ? "conformance: there are no cases" : `conformance: no case is named by ${only}`,
-    );
+    throw new ArgumentError("conformance", only === undefined ? "there are no cases" : `no case is named by ${only}`);
   }
   const backend = await create();
   const counts: Partial<Record<Layer, Counts>> = {};

@@ -61,7 +61,8 @@ export interface Backend {
   compile(program: Program): Executable;
   /**
    * Runs. `buffers`: one handle per non-temporary buffer of the Program, in order; `uniforms`: one number each. A
-   * dynamic index out of range throws IndexError (at the run, or for a non-blocking backend at the next read).
+   * dynamic index out of range throws IndexError (at the run, or for a non-blocking backend at the next read), and no
+   * kernel after the one that met it may run: a failed step leaves parameters as they were.
    */
   run(executable: Executable, buffers: readonly BufferHandle[], uniforms: readonly number[]): void;
   memory(): MemoryUse;

@@ -96,11 +96,6 @@ const jumps: ReadonlySet<string> = new Set<UnaryOp | BinaryOp>([
 const isUnary = (op: string): op is UnaryOp => (unaryOps as readonly string[]).includes(op);
 const isBinary = (op: string): op is BinaryOp => (binaryOps as readonly string[]).includes(op);
 
-function identityOf(fn: ReduceOp, dtype: ComputeDType): number {
-  if (dtype === "bool") return fn === "min" ? 1 : 0;
-  return castValue("float64", dtype, reduceIdentity[fn]);
-}
-
 /** Prepares the bodies of one kernel, in order; `dtypes` collects the dtype of every value defined so far. */
 export function compileBody(
   body: readonly Instruction[],
@@ -154,7 +149,7 @@ function reduction(id: Value, fn: ReduceOp, value: Value, dtype: ComputeDType): 
     ];
   }
   const op = { sum: "add", prod: "mul", max: "maximum", min: "minimum" } as const;
-  const identity = identityOf(fn, dtype);
+  const identity = reduceIdentity(fn, dtype);
   return [
     (frame) => {
       frame.values[id] = identity;

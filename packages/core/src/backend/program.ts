@@ -35,9 +35,9 @@ export type Kernel = LoopKernel | ContractionKernel | IndexedKernel;
 
 // ---------------------------------------------------------------------------------------------------------------
 // The scalar language. Instruction i of a body defines value i; operands are earlier values. Values are scalars of a
-// compute dtype. float32 values may be computed in higher precision between loads and stores, with two exceptions that
-// keep recomputation consistent: a `roundTo` instruction rounds to its dtype exactly, and comparisons of float32 compare
-// operands rounded to float32.
+// compute dtype. float32 values may be computed in higher precision between loads and stores, with exceptions that
+// keep recomputation consistent: a `roundTo` instruction rounds to its dtype exactly, and what jumps sees its float32
+// operands rounded to float32: comparisons, floor, ceil, round, trunc, sign, casts to integers and bool, argMax, argMin.
 
 /** Index of a value in its kernel's numbering. */
 export type Value = number;
@@ -90,8 +90,8 @@ export type Instruction = {
   | { readonly op: "accumulator"; readonly dtype: ComputeDType }
   | { readonly op: "store"; readonly slot: number; readonly at: Affine; readonly value: Value }
   /**
-   * Only in stages over the inner loops: combines `value` over all inner iterations, in row-major order. Its result is
-   * visible in later stages only. argMax/argMin give the int32 row-major position in the inner space of the first
+   * Only in stages over the inner loops: combines `value` over all inner iterations, in whatever order the backend
+   * likes, always the same one. Its result is visible in later stages only. argMax/argMin give the int32 row-major position in the inner space of the first
    * extreme (a NaN counts as extreme); max and min propagate NaN. An empty inner space gives the identity (0, 1, ∓∞).
    */
   | { readonly op: "reduce"; readonly dtype: ComputeDType; readonly fn: ReduceOp; readonly value: Value }

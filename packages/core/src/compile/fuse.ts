@@ -261,8 +261,9 @@ class Fuser {
     this.#cutsIn.set(frame, known);
     let cuts = known.get(member);
     if (!cuts) {
-      const source = frame.place(member)?.source ?? [];
-      cuts = this.#partition.accesses(frame.table, member, source).cuts;
+      const placement = frame.place(member);
+      // A member that has no place here fails by itself.
+      cuts = placement ? this.#partition.accesses(frame.table, member, placement.source).cuts : new Map();
       known.set(member, cuts);
     }
     return cuts;

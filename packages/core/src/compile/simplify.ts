@@ -221,7 +221,8 @@ export class Simplifier {
       return signed ? binary("add", only, splat(0, node.shape, node.dtype)) : only;
     }
     // Nothing to read: no kernel would have an element to stand at.
-    if (count === 0) return index ? undefined : splat(reduceIdentity[node.op as ReduceOp], node.shape, node.dtype);
+    if (count === 0)
+      return index ? undefined : splat(reduceIdentity(node.op as ReduceOp, node.dtype), node.shape, node.dtype);
     if (value === undefined) return undefined;
     if (index) return splat(0, node.shape, node.dtype);
     if (node.op === "max" || node.op === "min") return splat(value, node.shape, node.dtype);

@@ -114,7 +114,7 @@ const reduceRule =
     const x = input as Evaluated;
     const { axes } = node.attributes;
     const kept = x.shape.map((_, axis) => axis).filter((axis) => !axes.includes(axis));
-    const out = new Float64Array(sizeOf(node.shape)).fill(reduceIdentity[op]);
+    const out = new Float64Array(sizeOf(node.shape)).fill(reduceIdentity(op, node.dtype));
     const best = new Float64Array(out.length);
     const seen = new Uint32Array(out.length);
     forEachIndex(x.shape, (at, flat) => {

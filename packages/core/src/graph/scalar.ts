@@ -204,8 +204,7 @@ export function castValue(from: DType, to: DType, x: number): number {
   return Math.trunc(Math.min(Math.max(x, low), high)) + 0;
 }
 
-/** What a reduction over nothing gives. */
-export const reduceIdentity: Readonly<Record<ReduceOp, number>> = {
+const identities: Readonly<Record<ReduceOp, number>> = {
   sum: 0,
   prod: 1,
   max: Number.NEGATIVE_INFINITY,
@@ -213,6 +212,12 @@ export const reduceIdentity: Readonly<Record<ReduceOp, number>> = {
   argMax: 0,
   argMin: 0,
 };
+
+/** What a reduction over nothing gives: 0, 1, or the least or largest value of the dtype. */
+export function reduceIdentity(fn: ReduceOp, dtype: DType): number {
+  if (dtype === "bool") return fn === "min" || fn === "prod" ? 1 : 0;
+  return castValue("float64", dtype, identities[fn]);
+}
 
 /** Whether argMax or argMin moves from `best` to a later `candidate`: only when it is strictly more extreme; a NaN is most. */
 export function isMoreExtreme(fn: "argMax" | "argMin", candidate: number, best: number): boolean {

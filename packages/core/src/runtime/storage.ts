@@ -4,13 +4,19 @@
  */
 import type { Backend, BufferHandle } from "../backend/backend.ts";
 import { allocateHost, type DType, type HostArray } from "../graph/dtype.ts";
-import { BackendError, LifetimeError } from "../graph/errors.ts";
+import { BackendError, DTypeError, LifetimeError } from "../graph/errors.ts";
 import type { LeafSource } from "../graph/node.ts";
 import { type Shape, sizeOf } from "../graph/shape.ts";
 
 interface Allocation {
   readonly backend: Backend;
   readonly handle: BufferHandle;
+}
+
+function allocateOn(backend: Backend, shape: Shape, dtype: DType): BufferHandle {
+  const { dtypes } = backend.capabilities;
+  if (!dtypes.has(dtype)) throw new DTypeError(backend.name, `has no ${dtype}; it has ${[...dtypes].join(", ")}`);
+  return backend.allocate(dtype, sizeOf(shape));
 }
 
 const collected = new FinalizationRegistry<Allocation>(({ backend, handle }) => backend.free(handle));
@@ -40,7 +46,7 @@ export class Storage implements LeafSource {
 
   /** A zero-filled buffer on `backend`. */
   static allocate(backend: Backend, shape: Shape, dtype: DType): Storage {
-    return new Storage(shape, dtype, undefined, { backend, handle: backend.allocate(dtype, sizeOf(shape)) });
+    return new Storage(shape, dtype, undefined, { backend, handle: allocateOn(backend, shape, dtype) });
   }
 
   #adopt(allocation: Allocation): void {
@@ -62,7 +68,7 @@ export class Storage implements LeafSource {
     const allocation = this.#allocation;
     if (allocation !== undefined && allocation.backend === backend) return allocation.handle;
     this.#check();
-    const handle = backend.allocate(this.dtype, sizeOf(this.shape));
+    const handle = allocateOn(backend, this.shape, this.dtype);
     backend.write(handle, this.#host ?? this.readSync());
     this.#release();
     this.#host = undefined;

@@ -1,5 +1,5 @@
 /** Reductions in generated code: how an accumulator starts, takes a value, and joins another. */
-import { castValue, type Instruction, reduceIdentity } from "@thalweg/core/backend";
+import { type Instruction, reduceIdentity } from "@thalweg/core/backend";
 import type { Located } from "../place.ts";
 import { asNumber, choice, literal, rounded, wrap } from "../scalarSource.ts";
 import type { Scope } from "../scope.ts";
@@ -19,8 +19,7 @@ export const findsPosition = ({ fn }: Reduction): boolean => fn === "argMax" || 
 
 /** What reducing nothing gives. */
 export function emptyValue({ fn, dtype }: Reduction): number {
-  if (dtype === "bool") return fn === "min" ? 1 : 0;
-  return castValue("float64", dtype, reduceIdentity[fn]);
+  return reduceIdentity(fn, dtype);
 }
 
 /** Bool accumulators are numbers, 0 or 1. */
