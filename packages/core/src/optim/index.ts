@@ -18,6 +18,7 @@ export { type NamedOptimizer, namedOptimizer } from "./namedOptimizer.ts";
 export { type MinimizeOptions, Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
 export type {
   Convention,
+  EvaluationContext,
   Rule,
   ScalarContext,
   ScalarMaker,

@@ -3,15 +3,17 @@
  * to the rule and assigns all results at once, in place. Used in a compiled function it is recorded with everything
  * else and replayed: step counts, learning rates and bias corrections advance as they would without compiling.
  */
-import { grad } from "../autodiff/index.ts";
+import { grad, stopGradient } from "../autodiff/index.ts";
 import { ArgumentError, AutodiffError, ShapeError } from "../graph/errors.ts";
 import type { Node } from "../graph/node.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
-import { currentTrace, onRun, type Trace } from "../runtime/context.ts";
+import { substitute } from "../graph/substitute.ts";
+import { currentTrace, guard, onRun, type Trace } from "../runtime/context.ts";
 import { assignAll } from "../runtime/evaluate.ts";
+import { zeros } from "../tensor/creation.ts";
 import { barrier } from "../tensor/elementwise.ts";
-import type { Parameter } from "../tensor/parameter.ts";
-import type { Tensor } from "../tensor/tensor.ts";
+import { Parameter } from "../tensor/parameter.ts";
+import { Tensor } from "../tensor/tensor.ts";
 import { differentiableAncestors } from "./dependence.ts";
 import { applyTransforms, type GradientTransform } from "./gradientTransform.ts";
 import {
@@ -24,7 +26,15 @@ import {
 } from "./groups.ts";
 import type { Rule } from "./rule.ts";
 import { checkStateDict, type OptimizerStateDict, readStateDict, restoreEntry, restoreShared } from "./stateDict.ts";
-import { arithmetic, inDType, type Updated, updatePairs } from "./updates.ts";
+import {
+  arithmetic,
+  evaluationValues,
+  inDType,
+  observedPairs,
+  perturbedValues,
+  type Updated,
+  updatePairs,
+} from "./updates.ts";
 
 export type OptimizerOptions<Options extends object> = GroupOptions<Options> & {
   /** Applied in order to the gradients of every update. */
@@ -46,6 +56,9 @@ export class Optimizer<Options extends object = object> {
   readonly #transforms: readonly GradientTransform[];
   /** Updates that a trace has recorded so far, and that its runs will count. */
   readonly #recorded = new WeakMap<Trace, Map<Entry, number>>();
+  readonly #given: { readonly parameters: OptimizerParameters<Options>; readonly options: OptimizerOptions<Options> };
+  /** What the parameters are while those of evaluation stand in them. */
+  #training: ReadonlyMap<Parameter, Parameter> | undefined;
   #step = 0;
 
   /** Prefer the named optimizers, or `optimizer(rule, …)`. */
@@ -55,6 +68,7 @@ export class Optimizer<Options extends object = object> {
     options: OptimizerOptions<Options>,
   ) {
     this.name = rule.name;
+    this.#given = { parameters, options };
     this.#transforms = checkTransforms(rule.name, options.transforms);
     this.groups = makeGroups(rule, parameters, options, () => this.#step);
     this.#updated = { rule, groups: this.groups, step: () => this.#step, shared: undefined };
@@ -102,6 +116,8 @@ export class Optimizer<Options extends object = object> {
    * first parameter it does not depend on.
    */
   minimize(loss: Tensor, { allowUnused = true }: MinimizeOptions = {}): Tensor {
+    if (this.#training)
+      throw new ArgumentError(this.name, "minimize: the parameters are those of evaluation; call train()");
     const root = loss.node;
     const ancestors = differentiableAncestors(root);
     const entries = this.#entries();
@@ -111,12 +127,26 @@ export class Optimizer<Options extends object = object> {
       const unused = entries.find((entry) => !used.includes(entry)) as Entry;
       throw new AutodiffError(this.name, `the loss does not depend on parameter ${unused.name}`);
     }
-    const gradients = grad(
-      loss,
-      used.map((entry) => entry.parameter),
-    );
-    this.#apply(new Map(used.map((entry, i) => [entry, gradients[i] as Tensor])), [root]);
+    const gradients = gradientsOf(loss, new Map(used.map((entry) => [entry, entry.parameter])));
+    this.#apply(this.#updated.rule.perturb ? this.#atPerturbed(root, gradients) : gradients, [root]);
     return loss;
+  }
+
+  /** Gradients of the same loss where the rule wants them taken. */
+  #atPerturbed(root: Node, gradients: ReadonlyMap<Entry, Tensor>): Map<Entry, Tensor> {
+    const values = perturbedValues(this.#updated, gradients, this.#countOf());
+    // Variables of their own: what they were computed from is no part of the derivative.
+    const variables = new Map([...values].map(([entry, value]) => [entry, barrier(stopGradient(value))]));
+    const replacements = new Map([...variables].map(([entry, { node }]) => [entry.parameter.node, node]));
+    const [perturbed] = substitute([root], (node) => replacements.get(node)) as [Node];
+    return gradientsOf(new Tensor(perturbed), variables);
+  }
+
+  /** Updates each parameter has had, those that the current trace has recorded among them. */
+  #countOf(): (entry: Entry) => number {
+    const trace = currentTrace();
+    const recorded = trace && this.#recorded.get(trace);
+    return (entry) => entry.updates + (recorded?.get(entry) ?? 0);
   }
 
   /**
@@ -127,11 +157,32 @@ export class Optimizer<Options extends object = object> {
    * of another shape than its parameter.
    */
   update(gradients: Gradients): void {
+    if (this.#updated.rule.perturb) {
+      throw new ArgumentError(this.name, "update: this rule looks at the loss twice; use minimize");
+    }
+    this.#apply(this.#present("update", gradients), []);
+  }
+
+  /**
+   * Gradients the rule takes in beside those it descends along: sophiaG estimates the curvature from gradients on labels
+   * sampled from the model. Parameters and step counts do not change.
+   *
+   * @throws ArgumentError for a rule that observes nothing, and as `update`.
+   */
+  observe(gradients: Gradients): void {
+    if (!this.#updated.rule.observe) throw new ArgumentError(this.name, "observe: this rule observes nothing");
+    assignAll(observedPairs(this.#updated, this.#present("observe", gradients)));
+  }
+
+  /** The gradients that there are, by entry. */
+  #present(method: string, gradients: Gradients): Map<Entry, Tensor> {
+    if (this.#training)
+      throw new ArgumentError(this.name, `${method}: the parameters are those of evaluation; call train()`);
     const entries = this.#entries();
     const list =
-      gradients instanceof Map ? this.#inOrder(gradients, entries) : (gradients as readonly (Tensor | null)[]);
+      gradients instanceof Map ? this.#inOrder(method, gradients, entries) : (gradients as readonly (Tensor | null)[]);
     if (list.length !== entries.length) {
-      throw new ArgumentError(this.name, `update got ${list.length} gradients for ${entries.length} parameters`);
+      throw new ArgumentError(this.name, `${method} got ${list.length} gradients for ${entries.length} parameters`);
     }
     const present = new Map<Entry, Tensor>();
     for (const [i, entry] of entries.entries()) {
@@ -145,16 +196,20 @@ export class Optimizer<Options extends object = object> {
       }
       present.set(entry, gradient);
     }
-    this.#apply(present, []);
+    return present;
   }
 
-  #inOrder(gradients: ReadonlyMap<Parameter, Tensor | null>, entries: readonly Entry[]): (Tensor | null)[] {
+  #inOrder(
+    method: string,
+    gradients: ReadonlyMap<Parameter, Tensor | null>,
+    entries: readonly Entry[],
+  ): (Tensor | null)[] {
     const own = new Set(entries.map((entry) => entry.parameter));
     for (const parameter of gradients.keys()) {
       if (!own.has(parameter)) {
         throw new ArgumentError(
           this.name,
-          `update got a gradient for ${parameter.name || "a parameter"} that it does not train`,
+          `${method} got a gradient for ${parameter.name || "a parameter"} that it does not train`,
         );
       }
     }
@@ -172,10 +227,11 @@ export class Optimizer<Options extends object = object> {
       entries.map((entry) => entry.parameter),
     );
     const ready = new Map(entries.map((entry, i) => [entry, prepared[i] as Tensor]));
+    // A compiled step must not go on training what was put there to evaluate.
+    guard(() => this.#training === undefined);
     const trace = currentTrace();
     const recorded = (trace && this.#recorded.get(trace)) ?? new Map<Entry, number>();
-    const countOf = (entry: Entry): number => entry.updates + (recorded.get(entry) ?? 0);
-    assignAll(updatePairs(this.#updated, ready, countOf), [...also]);
+    assignAll(updatePairs(this.#updated, ready, this.#countOf()), [...also]);
     if (trace) {
       for (const entry of entries) recorded.set(entry, (recorded.get(entry) ?? 0) + 1);
       this.#recorded.set(trace, recorded);
@@ -190,8 +246,48 @@ export class Optimizer<Options extends object = object> {
     });
   }
 
+  /**
+   * Puts the values to evaluate the model with into the parameters, for rules that keep an average beside what they train
+   * (asgd, schedule-free rules, `ema`, `swa`); for others nothing changes. `train` goes back.
+   */
+  eval(): void {
+    if (this.#training) return;
+    const values = evaluationValues(this.#updated);
+    const training = new Map([...values.keys()].map(({ parameter }) => [parameter, copyOf(parameter)]));
+    assignAll([...values].map(([{ parameter }, value]) => [parameter.storage, value.node]));
+    this.#training = training;
+  }
+
+  /** Puts the values that are trained back into the parameters after `eval`. */
+  train(): void {
+    for (const [parameter, value] of this.#training ?? []) {
+      parameter.assign(value);
+      value.dispose();
+    }
+    this.#training = undefined;
+  }
+
+  /**
+   * An optimizer of the same parameters, groups and options whose rule is `change(rule)`: how `lookahead`, `sam`, `ema` and
+   * their like go round any optimizer.
+   *
+   * @throws ArgumentError after the first update: state would be lost.
+   */
+  withRule(change: (rule: Rule<string, Options>) => Rule<string, Options>): Optimizer<Options> {
+    if (this.#step > 0) throw new ArgumentError(this.name, "an optimizer can be wrapped before its first update only");
+    const { parameters, options } = this.#given;
+    return new Optimizer(change(this.#updated.rule), parameters, options);
+  }
+
+  /** Scalars that the optimizer as a whole keeps, by name: prodigy's `d`. Empty before the first update. */
+  get sharedState(): ReadonlyMap<string, Parameter> {
+    return new Map(Object.entries(this.#updated.shared ?? {}));
+  }
+
   /** Step counts, rates, options and state as plain data, by parameter and group name. */
   async stateDict(): Promise<OptimizerStateDict> {
+    if (this.#training)
+      throw new ArgumentError(this.name, "stateDict: the parameters are those of evaluation; call train()");
     return readStateDict(this.#updated);
   }
 
@@ -242,6 +338,18 @@ export function optimizer<State extends string, Options extends object>(
   options: OptimizerOptions<Options> = {},
 ): Optimizer<Options> {
   return new Optimizer(rule as Rule<string, Options>, parameters, options);
+}
+
+function gradientsOf(loss: Tensor, variables: ReadonlyMap<Entry, Tensor>): Map<Entry, Tensor> {
+  const gradients = grad(loss, [...variables.values()]);
+  return new Map([...variables.keys()].map((entry, i) => [entry, gradients[i] as Tensor]));
+}
+
+/** Memory of its own with the same value. */
+function copyOf(parameter: Parameter): Parameter {
+  const copy = new Parameter(zeros(parameter.shape, { dtype: parameter.dtype }), { trainable: false });
+  copy.assign(parameter);
+  return copy;
 }
 
 function checkTransforms(rule: string, transforms: readonly GradientTransform[] = []): readonly GradientTransform[] {

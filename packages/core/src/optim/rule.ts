@@ -110,7 +110,22 @@ export interface Rule<State extends string, Options extends object> {
   ): Readonly<Record<string, number>>;
   /** Called once per update, before any parameter's. */
   share?(context: ShareContext<State, Options>): ShareResult;
+  /**
+   * Where to take the gradient that counts: new values for the members of each group, given the gradients at the present
+   * ones. For rules that look at a loss twice (sharpness-aware minimization); only `minimize` can apply them.
+   */
+  perturb?(groups: readonly SharedGroup<State, Options>[]): readonly (readonly Tensor[])[];
+  /** Takes in gradients that are no descent direction, such as those an estimate of the curvature is made from. */
+  observe?(context: UpdateContext<State, Options>): Readonly<Partial<Record<State, Tensor>>>;
+  /** The value to evaluate the model with, where it is not the one that is trained: an average. */
+  evaluationValue?(context: EvaluationContext<State, Options>): Tensor;
 }
+
+/** A parameter that is not being updated. */
+export type EvaluationContext<State extends string, Options extends object> = Pick<
+  UpdateContext<State, Options>,
+  "name" | "parameter" | "state" | "options" | "scalar"
+>;
 
 /** Of the same name, optimizers differ between libraries. The default is PyTorch's meaning, or the authors'. */
 export type Convention = "torch" | "keras" | "optax";

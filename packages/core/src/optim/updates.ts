@@ -116,7 +116,7 @@ export function updatePairs<Options extends object>(
   countOf: (entry: Entry) => number,
 ): Pair[] {
   const { rule } = updated;
-  const members = new Map(updated.groups.map((group) => [group, membersOf(updated, group, gradients, countOf)]));
+  const members = membersByGroup(updated, gradients, countOf);
   const { pairs, values } = share(updated, members);
   for (const member of [...members.values()].flat()) {
     const { entry } = member;
@@ -129,6 +129,72 @@ export function updatePairs<Options extends object>(
   }
   return pairs;
 }
+
+/** Where the rule wants the gradient taken, given the gradients at the present values. */
+export function perturbedValues<Options extends object>(
+  updated: Updated<Options>,
+  gradients: ReadonlyMap<Entry, Tensor>,
+  countOf: (entry: Entry) => number,
+): Map<Entry, Tensor> {
+  const members = membersByGroup(updated, gradients, countOf);
+  const groups = sharedGroups(updated, members);
+  const values = updated.rule.perturb?.(groups) ?? [];
+  const perturbed = new Map<Entry, Tensor>();
+  for (const [g, group] of updated.groups.entries()) {
+    for (const [i, { entry }] of (members.get(group) ?? []).entries()) {
+      const value = values[g]?.[i];
+      if (!value) throw new ThalwegError(updated.rule.name, `the rule gave no perturbed value for ${entry.name}`);
+      perturbed.set(entry, inDType(value, entry.parameter.dtype));
+    }
+  }
+  return perturbed;
+}
+
+/** What the rule's state becomes on observing `gradients`. */
+export function observedPairs<Options extends object>(
+  updated: Updated<Options>,
+  gradients: ReadonlyMap<Entry, Tensor>,
+): Pair[] {
+  const { rule } = updated;
+  const members = [...membersByGroup(updated, gradients, (entry) => entry.updates).values()].flat();
+  return members.flatMap((member) => {
+    const observed = rule.observe?.(member) ?? {};
+    const state = member.entry.state ?? {};
+    return Object.entries(observed).map(([name, value]) =>
+      pairOf(rule.name, name, state[name] as Parameter, value as Tensor),
+    );
+  });
+}
+
+/** The values to evaluate the model with, of parameters that have state. */
+export function evaluationValues<Options extends object>(updated: Updated<Options>): Map<Entry, Tensor> {
+  const { rule, groups } = updated;
+  const values = new Map<Entry, Tensor>();
+  for (const group of groups) {
+    for (const entry of group.entries) {
+      if (!entry.state || !rule.evaluationValue) continue;
+      const dtype = arithmetic(entry.parameter);
+      const { scalar } = new Scalars(updated, group, () => entry.updates).maker(dtype);
+      const value = rule.evaluationValue({
+        name: entry.name,
+        parameter: inDType(entry.parameter, dtype),
+        state: eachInDType(entry.state, arithmetic),
+        options: group.fixedOptions,
+        scalar,
+      });
+      values.set(entry, inDType(value, entry.parameter.dtype));
+    }
+  }
+  return values;
+}
+
+type Members<Options extends object> = ReadonlyMap<ParameterGroup<Options>, readonly Member<Options>[]>;
+
+const membersByGroup = <Options extends object>(
+  updated: Updated<Options>,
+  gradients: ReadonlyMap<Entry, Tensor>,
+  countOf: (entry: Entry) => number,
+): Members<Options> => new Map(updated.groups.map((group) => [group, membersOf(updated, group, gradients, countOf)]));
 
 function membersOf<Options extends object>(
   updated: Updated<Options>,
@@ -161,15 +227,25 @@ function membersOf<Options extends object>(
 /** What the rule computes from all parameters together. */
 function share<Options extends object>(
   updated: Updated<Options>,
-  members: ReadonlyMap<ParameterGroup<Options>, readonly Member<Options>[]>,
+  members: Members<Options>,
 ): { pairs: Pair[]; values: Readonly<Record<string, Tensor>> } {
-  const { rule, groups } = updated;
+  const { rule } = updated;
   if (!rule.share) return { pairs: [], values: {} };
-  const dtype = sharedDType(groups as readonly ParameterGroup<object>[]);
   updated.shared ??= sharedState(updated);
   const before = updated.shared;
   guard(() => updated.shared === before);
-  const shared = groups.map((group): SharedGroup<string, Options> => {
+  const { state = {}, values = {} } = rule.share({ groups: sharedGroups(updated, members), state: before });
+  const pairs = Object.entries(before).map(([name, target]) => pairOf(rule.name, name, target, state[name]));
+  return { pairs, values: { ...state, ...values } };
+}
+
+/** The groups as what looks at all parameters sees them. */
+function sharedGroups<Options extends object>(
+  updated: Updated<Options>,
+  members: Members<Options>,
+): SharedGroup<string, Options>[] {
+  const dtype = sharedDType(updated.groups as readonly ParameterGroup<object>[]);
+  return updated.groups.map((group) => {
     const scalars = new Scalars(updated, group, () => updated.step() + 1).maker(dtype);
     const { name, fixedOptions: options } = group;
     return {
@@ -182,9 +258,6 @@ function share<Options extends object>(
       },
     };
   });
-  const { state = {}, values = {} } = rule.share({ groups: shared, state: before });
-  const pairs = Object.entries(before).map(([name, target]) => pairOf(rule.name, name, target, state[name]));
-  return { pairs, values: { ...state, ...values } };
 }
 
 const sharedDType = (groups: readonly ParameterGroup<object>[]): FloatDType =>

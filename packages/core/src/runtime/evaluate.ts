@@ -7,8 +7,9 @@ import type { Program } from "../backend/program.ts";
 import type { Assignment } from "../compile/assignments.ts";
 import { compileGraph } from "../compile/compileGraph.ts";
 import { DTypeError, LifetimeError, ShapeError, ThalwegError } from "../graph/errors.ts";
-import { type Attributes, type LeafSource, makeNode, type Node, topologicalOrder } from "../graph/node.ts";
+import { type LeafSource, makeNode, type Node, topologicalOrder } from "../graph/node.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
+import { substitute } from "../graph/substitute.ts";
 import { currentBackend } from "./backend.ts";
 import { currentTrace } from "./context.ts";
 import { Storage } from "./storage.ts";
@@ -42,38 +43,11 @@ function markRealized(node: Node, storage: Storage): void {
 export const realizedLeaf = (node: Node): Node | undefined => realized.get(node)?.leaf;
 
 /** The same graph with everything already computed replaced by its memory. */
-export function withRealized(roots: readonly Node[]): Node[] {
-  const replaced = new Map<Node, Node>();
-  const stack = [...roots];
-  while (stack.length > 0) {
-    const node = stack[stack.length - 1] as Node;
-    if (replaced.has(node)) {
-      stack.pop();
-      continue;
-    }
+export const withRealized = (roots: readonly Node[]): Node[] =>
+  substitute(roots, (node) => {
     const known = realized.get(node);
-    if (known && !known.storage.disposed) {
-      replaced.set(node, known.leaf);
-      stack.pop();
-      continue;
-    }
-    const missing = node.inputs.filter((input) => !replaced.has(input));
-    if (missing.length > 0) {
-      stack.push(...missing);
-      continue;
-    }
-    stack.pop();
-    const inputs = node.inputs.map((input) => replaced.get(input) as Node);
-    const same = inputs.every((input, i) => input === node.inputs[i]);
-    replaced.set(
-      node,
-      same
-        ? node
-        : (makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node),
-    );
-  }
-  return roots.map((root) => replaced.get(root) as Node);
-}
+    return known && !known.storage.disposed ? known.leaf : undefined;
+  });
 
 /** The Program of a graph on a backend, compiled at most once per structure. */
 export function prepare(
