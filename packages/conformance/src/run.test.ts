@@ -26,7 +26,7 @@ const expecting = (...expectedFailures: { case: string; reason: string }[]): Bac
 
 describe("runCases", () => {
   it("counts layer by layer", async () => {
-    const report = await runCases(referenceBackend, [passes("a"), fails("b"), limited, passes("c", "memory")]);
+    const report = await runCases(() => referenceBackend(), [passes("a"), fails("b"), limited, passes("c", "memory")]);
     expect(report).toEqual({
       backend: "reference",
       passed: 2,
@@ -83,7 +83,9 @@ describe("runCases", () => {
   });
 
   it("stops a layer at its first failure when told to", async () => {
-    const report = await runCases(referenceBackend, [fails("a"), fails("b"), fails("c", "memory")], { bail: true });
+    const report = await runCases(() => referenceBackend(), [fails("a"), fails("b"), fails("c", "memory")], {
+      bail: true,
+    });
     expect(report.failures.map((failure) => failure.case)).toEqual(["a", "c"]);
   });
 });

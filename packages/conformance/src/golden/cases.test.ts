@@ -29,7 +29,7 @@ const add = (more: object = {}, b = [10, 20]) => ({
   ...more,
 });
 const file = (cases: unknown, op = "add") => ({ schema: "thalweg/golden-op/1", op, cases });
-const run = (options?: RunOptions, create: () => Backend = referenceBackend) =>
+const run = (options?: RunOptions, create: () => Backend = () => referenceBackend()) =>
   runCases(create, goldenCasesBelow(directory), options);
 
 describe("goldenCasesBelow", () => {

@@ -1,17 +1,21 @@
 /** Golden files as cases of the suite: each of their cases in float64, where the backend has it, and in float32. */
-import { optimizers } from "@thalweg/core/optim";
 import type { Case } from "../case.ts";
 import { needDTypes } from "../needs.ts";
 import { optimizerTolerance } from "../tolerances.ts";
 import { type Comparison, mismatch } from "./compare.ts";
 import { compareAutodiffCase, compareOpCase } from "./comparisons.ts";
 import type { GoldenFile } from "./files.ts";
-import { type GoldenOptimizerCase, largestError, runOptimizerCase } from "./optimizerCases.ts";
+import { type GoldenOptimizerCase, isKnownOptimizer, largestError, runOptimizerCase } from "./optimizerCases.ts";
 import type { FloatDType } from "./schema.ts";
 
-async function checkOptimizerCase(name: string, golden: GoldenOptimizerCase, floats: FloatDType): Promise<void> {
+async function checkOptimizerCase(
+  name: string,
+  convention: string | undefined,
+  golden: GoldenOptimizerCase,
+  floats: FloatDType,
+): Promise<void> {
   for (const mode of ["direct", "compiled"] as const) {
-    const error = largestError(await runOptimizerCase(name, golden, { floats, mode }));
+    const error = largestError(await runOptimizerCase(name, convention, golden, { floats, mode }));
     if (!(error <= optimizerTolerance[floats])) {
       throw new Error(
         `${mode}: off by ${error.toPrecision(3)} of the largest entry, expected ${optimizerTolerance[floats]}`,
@@ -67,14 +71,13 @@ function casesOf(file: GoldenFile): readonly Case[] {
     case "optimizers": {
       const { optimizer, convention, cases } = file.content;
       const subject = convention === undefined ? optimizer : `${optimizer}.${convention}`;
-      const known = convention === undefined && Object.hasOwn(optimizers, optimizer);
       return inEachDType(
         file,
         "optimizers",
         subject,
         cases,
-        known
-          ? (golden, floats) => checkOptimizerCase(optimizer, golden, floats)
+        isKnownOptimizer(optimizer, convention)
+          ? (golden, floats) => checkOptimizerCase(optimizer, convention, golden, floats)
           : unknown(
               `the optimizer ${optimizer}${convention === undefined ? "" : ` with the conventions of ${convention}`}`,
             ),

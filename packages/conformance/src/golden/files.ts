@@ -119,6 +119,8 @@ function parameterSizes(where: string, parameters: Json | undefined): number[] {
 function checkOptimizerCase(where: string, golden: JsonObject): void {
   object(`${where}.options`, golden.options);
   const sizes = parameterSizes(where, golden.parameters);
+  if (golden.objective === undefined) list(`${where}.gradients`, golden.gradients);
+  else text(`${where}.objective.name`, object(`${where}.objective`, golden.objective).name);
   for (const [k, entry] of list(`${where}.expected`, golden.expected).entries()) {
     const { step, parameters } = object(`${where}.expected[${k}]`, entry);
     if (!Number.isInteger(step)) throw new SchemaError(`${where}.expected[${k}].step: expected a whole number`);

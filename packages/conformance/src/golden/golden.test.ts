@@ -24,8 +24,6 @@ import {
 import { evaluateNodes } from "@thalweg/core/backend";
 import { describe, expect, it } from "vitest";
 import { autodiffFamilies, buildAutodiffCase, type GoldenAutodiffFile } from "./autodiffCases.ts";
-import { differentiableCases, notDifferentiable } from "./differentiable.ts";
-import { finiteDifferences } from "./finiteDifferences.ts";
 import { buildOpCase, type GoldenOpFile, goldenOps } from "./opCases.ts";
 import { decodeNumbers, dtypeOf, makeInput } from "./schema.ts";
 
@@ -92,23 +90,6 @@ describe("golden derivatives", () => {
       });
     });
   }
-});
-
-describe("finite differences", () => {
-  it("covers every operation", () => {
-    const covered = new Set([...differentiableCases.map(({ op }) => op), ...notDifferentiable]);
-    expect(Object.keys(goldenOps).filter((op) => !covered.has(op))).toEqual([]);
-  });
-  it.each(differentiableCases.map((checked) => [checked.op, checked] as const))("%s", (_op, checked) => {
-    const read = (tensors: readonly Tensor[]) => evaluate(tensors).map(({ values }) => values);
-    for (const { input, byRule, byDifferences } of finiteDifferences(checked, read)) {
-      expect(byRule.length).toBe(byDifferences.length);
-      byDifferences.forEach((expected, i) => {
-        const error = Math.abs((byRule[i] as number) - expected) / Math.max(1, Math.abs(expected));
-        if (!(error < 1e-8)) expect.fail(`${input}[${i}]: by rule ${byRule[i]}, by differences ${expected}`);
-      });
-    }
-  });
 });
 
 describe("buildOpCase", () => {

@@ -2,24 +2,45 @@
  * Golden optimizer trajectories: parameters, gradients and learning rates step by step, on whatever backend is current.
  */
 import { compile, Parameter, sum, type Tensor, tensor } from "@thalweg/core";
-import { type Optimizer, optimizers } from "@thalweg/core/optim";
+import { type Optimizer, optimizers, wrappers } from "@thalweg/core/optim";
+import { type GoldenObjective, makeObjective } from "./objectives.ts";
 import type { FloatDType } from "./schema.ts";
+
+type Options = Readonly<Record<string, unknown>>;
+type Values = readonly number[];
 
 export interface GoldenOptimizerCase {
   readonly name: string;
-  readonly options: Readonly<Record<string, unknown>>;
+  readonly options: Options;
   readonly parameters: readonly {
     readonly name: string;
     readonly shape: readonly number[];
-    readonly values: readonly number[];
+    readonly values: Values;
     /** Those of a group of its own. */
-    readonly options?: Readonly<Record<string, unknown>>;
+    readonly options?: Options;
   }[];
   /** Rate in force at each step. */
-  readonly lrSchedule?: readonly number[];
+  readonly lrSchedule?: Values;
   /** One per step and parameter; null where there is none. */
-  readonly gradients: readonly (readonly (readonly number[] | null)[])[];
-  readonly expected: readonly { readonly step: number; readonly parameters: readonly (readonly number[])[] }[];
+  readonly gradients?: readonly (readonly (Values | null)[])[];
+  /** Instead of gradients: what is minimised, in a closed loop. */
+  readonly objective?: GoldenObjective;
+  /** Observed before each step: one per parameter, or null. */
+  readonly hessianGradients?: readonly (readonly (Values | null)[] | null)[];
+  readonly expected: readonly GoldenExpectation[];
+}
+
+interface GoldenExpectation {
+  readonly step: number;
+  readonly parameters: readonly Values[];
+  /** What the model is evaluated with. */
+  readonly averaged?: readonly Values[];
+  readonly eval?: readonly Values[];
+  /** Shared state of that name. */
+  readonly d?: number;
+  /** At the parameters before the step, and where the gradient was taken. */
+  readonly loss?: number;
+  readonly perturbedLoss?: number;
 }
 
 export interface GoldenOptimizerFile {
@@ -38,85 +59,144 @@ export interface OptimizerRun {
   readonly mode: "direct" | "compiled";
 }
 
-/** One parameter after one step. */
+/** One array after one step. */
 export interface OptimizerResult {
   readonly step: number;
-  readonly parameter: string;
+  readonly what: string;
   readonly actual: Float64Array;
   readonly expected: Float64Array;
 }
 
-type Make = (
-  groups: readonly Readonly<Record<string, unknown>>[],
-  options: Readonly<Record<string, unknown>>,
-) => Optimizer;
+type Make = (parameters: unknown, options: Options) => Optimizer;
 
-function makeOptimizer(name: string, golden: GoldenOptimizerCase, parameters: readonly Parameter[]): Optimizer {
-  // The option names of the golden files are the library's; which optimizer takes which is known at run time only.
+/** Whether there is an optimizer, or something that goes round one, of this name and convention. */
+export function isKnownOptimizer(name: string, convention = "torch"): boolean {
+  if (convention === "torch" && Object.hasOwn(wrappers, name)) return true;
+  const make = Object.hasOwn(optimizers, name) ? optimizers[name as keyof typeof optimizers] : undefined;
+  return make !== undefined && Object.hasOwn(make.rules, convention);
+}
+
+// The option names of the golden files are the library's; which function takes which is known at run time only.
+function makeOptimizer(name: string, parameters: unknown, options: Options): Optimizer {
+  if (Object.hasOwn(wrappers, name)) {
+    const { base, ...own } = options as { base: { optimizer: string; options: Options } };
+    const wrap = (wrappers as unknown as Readonly<Record<string, (base: Optimizer, options: Options) => Optimizer>>)[
+      name
+    ];
+    return (wrap as NonNullable<typeof wrap>)(makeOptimizer(base.optimizer, parameters, base.options), own);
+  }
   const make = (optimizers as unknown as Readonly<Record<string, Make>>)[name];
-  if (!make) throw new Error(`there is no optimizer named ${name}`);
+  if (!make) throw new Error(`the optimizer ${name} is not known`);
+  return make(parameters, options);
+}
+
+function groupsOf(golden: GoldenOptimizerCase, parameters: readonly Parameter[]): unknown {
   const shared = parameters.filter((_, i) => !golden.parameters[i]?.options);
   const own = parameters.flatMap((parameter, i) => {
     const options = golden.parameters[i]?.options;
     return options ? [{ parameters: [parameter], ...options }] : [];
   });
-  return make([{ parameters: shared }, ...own], golden.options);
+  return [{ parameters: shared }, ...own];
 }
 
+type Step = (gradients: ReadonlyMap<Parameter, Tensor>) => void;
+
 /** The function that applies one step: as it is, or compiled once for each set of parameters that have a gradient. */
-function makeStep(optimizer: Optimizer, mode: OptimizerRun["mode"]) {
-  const apply = (parameters: readonly Parameter[], gradients: readonly Tensor[]): void =>
-    optimizer.update(new Map(parameters.map((parameter, i) => [parameter, gradients[i] as Tensor])));
-  if (mode === "direct") return apply;
+function makeStep(optimizer: Optimizer, mode: OptimizerRun["mode"]): Step {
+  if (mode === "direct") return (gradients) => optimizer.update(gradients);
   const steps = new Map<string, (...gradients: Tensor[]) => Tensor>();
-  return (parameters: readonly Parameter[], gradients: readonly Tensor[]): void => {
+  return (gradients) => {
+    const parameters = [...gradients.keys()];
     const key = parameters.map((parameter) => parameter.name).join();
-    const known = steps.get(key);
     const step =
-      known ??
+      steps.get(key) ??
       compile((...inputs: Tensor[]): Tensor => {
-        apply(parameters, inputs);
-        return sum(inputs[0] as Tensor);
+        optimizer.update(new Map(parameters.map((parameter, i) => [parameter, inputs[i] as Tensor])));
+        return sum(inputs[0] ?? tensor(0));
       });
     steps.set(key, step);
-    step(...gradients);
+    step(...gradients.values());
   };
 }
 
-/** Runs a case and gives every parameter after every step for which the file has values. */
+/** One closed-loop step: the loss, and the loss where the gradient was taken. */
+function makeClosedStep(
+  optimizer: Optimizer,
+  loss: () => Tensor,
+  mode: OptimizerRun["mode"],
+): () => { loss: Tensor; perturbedLoss: Tensor | undefined } {
+  const build = () => {
+    let perturbedLoss: Tensor | undefined;
+    const before = optimizer.minimize(loss(), {
+      onPerturbed: (at) => {
+        perturbedLoss = at;
+      },
+    });
+    return { loss: before, perturbedLoss };
+  };
+  return mode === "compiled" ? compile(build) : build;
+}
+
+/** Runs a case and gives everything after every step for which the file has values. */
 export async function runOptimizerCase(
   name: string,
+  convention: string | undefined,
   golden: GoldenOptimizerCase,
   { floats, mode }: OptimizerRun,
 ): Promise<OptimizerResult[]> {
   const parameters = golden.parameters.map(
     ({ name, shape, values }) => new Parameter(tensor(Float64Array.from(values), { shape, dtype: floats }), { name }),
   );
-  const optimizer = makeOptimizer(name, golden, parameters);
+  const options = convention === undefined ? golden.options : { ...golden.options, convention };
+  const optimizer = makeOptimizer(name, groupsOf(golden, parameters), options);
+  const gradientsOf = (values: readonly (Values | null)[]): Map<Parameter, Tensor> =>
+    new Map(
+      parameters.flatMap((parameter, i) => {
+        const given = values[i];
+        if (!given) return [];
+        return [[parameter, tensor(Float64Array.from(given), { shape: parameter.shape, dtype: floats })] as const];
+      }),
+    );
+  const objective = golden.objective && makeObjective(golden.objective, floats);
+  const named = new Map(parameters.map((parameter) => [parameter.name, parameter]));
+  const closedStep = objective && makeClosedStep(optimizer, () => objective(named), mode);
   const step = makeStep(optimizer, mode);
+
   const results: OptimizerResult[] = [];
-  for (const [t, gradients] of golden.gradients.entries()) {
+  const steps = golden.gradients?.length ?? Math.max(...golden.expected.map((entry) => entry.step));
+  for (let t = 0; t < steps; t++) {
+    const expected = golden.expected.find((entry) => entry.step === t + 1);
+    const note = (what: string, actual: ArrayLike<number>, values: ArrayLike<number>): void => {
+      results.push({ step: t + 1, what, actual: Float64Array.from(actual), expected: Float64Array.from(values) });
+    };
     const rate = golden.lrSchedule?.[t];
     if (rate !== undefined) optimizer.lr = rate;
-    const present = parameters.flatMap((parameter, i) => {
-      const values = gradients[i];
-      return values ? [{ parameter, values }] : [];
-    });
-    step(
-      present.map(({ parameter }) => parameter),
-      present.map(({ parameter, values }) =>
-        tensor(Float64Array.from(values), { shape: parameter.shape, dtype: floats }),
-      ),
-    );
-    const expected = golden.expected.find((entry) => entry.step === t + 1);
-    for (const [i, parameter] of expected ? parameters.entries() : []) {
-      results.push({
-        step: t + 1,
-        parameter: parameter.name,
-        actual: Float64Array.from(await parameter.data()),
-        expected: Float64Array.from(expected?.parameters[i] ?? []),
-      });
+    const observed = golden.hessianGradients?.[t];
+    if (observed) optimizer.observe(gradientsOf(observed));
+    if (closedStep) {
+      const { loss, perturbedLoss } = closedStep();
+      if (expected?.loss !== undefined) note("loss", [await loss.item()], [expected.loss]);
+      if (expected?.perturbedLoss !== undefined) {
+        note("perturbed loss", [perturbedLoss ? await perturbedLoss.item() : Number.NaN], [expected.perturbedLoss]);
+      }
+    } else {
+      step(gradientsOf(golden.gradients?.[t] ?? []));
     }
+    if (!expected) continue;
+    const noteParameters = async (kind: string, values: readonly Values[]): Promise<void> => {
+      for (const [i, parameter] of parameters.entries()) {
+        note(`${kind}${parameter.name}`, await parameter.data(), values[i] ?? []);
+      }
+    };
+    await noteParameters("", expected.parameters);
+    const evaluated = expected.averaged ?? expected.eval;
+    if (evaluated) {
+      optimizer.eval();
+      await noteParameters("evaluation value of ", evaluated);
+      optimizer.train();
+      await noteParameters("", expected.parameters);
+    }
+    if (expected.d !== undefined) note("d", (await optimizer.sharedState.get("d")?.data()) ?? [], [expected.d]);
   }
   return results;
 }

@@ -31,3 +31,10 @@ export function checkBetas(rule: string, value: unknown, count = 2): void {
 export function checkBoolean(rule: string, option: string, value: unknown): void {
   if (typeof value !== "boolean") throw new ArgumentError(rule, `${option} must be true or false, got ${show(value)}`);
 }
+
+/** `value` is a whole number ≥ 1. */
+export function checkPositiveInteger(rule: string, option: string, value: unknown): void {
+  if (!Number.isInteger(value) || (value as number) < 1) {
+    throw new ArgumentError(rule, `${option} must be a whole number ≥ 1, got ${show(value)}`);
+  }
+}

@@ -1,9 +1,11 @@
 /** `@thalweg/core/optim`: optimizers, and what they are built from. */
 import { adam, adamW } from "./adam.ts";
+import { lookahead } from "./lookahead.ts";
 import { sgd } from "./sgd.ts";
+import { asam, sam } from "./sharpness.ts";
 
 export { type AdamOptions, adam, adamRule, adamW, adamWRule } from "./adam.ts";
-export { checkBetas, checkBoolean, checkDecay, checkNonNegative } from "./checks.ts";
+export { checkBetas, checkBoolean, checkDecay, checkNonNegative, checkPositiveInteger } from "./checks.ts";
 export { applyTransforms, type GradientTransform } from "./gradientTransform.ts";
 export type {
   GroupOptions,
@@ -14,6 +16,7 @@ export type {
   ParameterGroupOptions,
 } from "./groups.ts";
 export type { ScheduledOptions } from "./hyperparameters.ts";
+export { type LookaheadOptions, lookahead } from "./lookahead.ts";
 export { type NamedOptimizer, namedOptimizer } from "./namedOptimizer.ts";
 export { type MinimizeOptions, Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
 export type {
@@ -31,8 +34,14 @@ export type {
   UpdateResult,
 } from "./rule.ts";
 export { type SgdOptions, sgd, sgdRule } from "./sgd.ts";
+export { type AsamOptions, asam, type SamOptions, sam } from "./sharpness.ts";
 export type { OptimizerStateDict, SavedGroup, SavedParameterState } from "./stateDict.ts";
 export { checkStored, hostArrayOf, restoreTensor, type StoredTensor, storeTensor } from "./storedTensor.ts";
 
+export { type RuleTransform, type Wrapper, wrapper } from "./wrapper.ts";
+
 /** Every optimizer by its public name. */
 export const optimizers = { sgd, adam, adamW } as const;
+
+/** What goes round any of them, by its public name. */
+export const wrappers = { asam, lookahead, sam } as const;

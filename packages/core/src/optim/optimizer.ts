@@ -44,6 +44,8 @@ export type OptimizerOptions<Options extends object> = GroupOptions<Options> & {
 export interface MinimizeOptions {
   /** Whether parameters the loss does not depend on are passed over (default) or an error. */
   readonly allowUnused?: boolean;
+  /** Given the loss where the gradient was taken, by rules that look at it twice (`sam`, `asam`). */
+  readonly onPerturbed?: (loss: Tensor) => void;
 }
 
 type Gradients = ReadonlyMap<Parameter, Tensor | null> | readonly (Tensor | null)[];
@@ -115,7 +117,7 @@ export class Optimizer<Options extends object = object> {
    * @throws AutodiffError for a loss that is not a scalar or depends on no parameter; with `allowUnused: false` on the
    * first parameter it does not depend on.
    */
-  minimize(loss: Tensor, { allowUnused = true }: MinimizeOptions = {}): Tensor {
+  minimize(loss: Tensor, { allowUnused = true, onPerturbed }: MinimizeOptions = {}): Tensor {
     if (this.#training)
       throw new ArgumentError(this.name, "minimize: the parameters are those of evaluation; call train()");
     const root = loss.node;
@@ -128,18 +130,25 @@ export class Optimizer<Options extends object = object> {
       throw new AutodiffError(this.name, `the loss does not depend on parameter ${unused.name}`);
     }
     const gradients = gradientsOf(loss, new Map(used.map((entry) => [entry, entry.parameter])));
-    this.#apply(this.#updated.rule.perturb ? this.#atPerturbed(root, gradients) : gradients, [root]);
+    if (!this.#updated.rule.perturb) {
+      this.#apply(gradients, [root]);
+      return loss;
+    }
+    const perturbed = this.#atPerturbed(root, gradients);
+    this.#apply(perturbed.gradients, [root, perturbed.loss.node]);
+    onPerturbed?.(perturbed.loss);
     return loss;
   }
 
-  /** Gradients of the same loss where the rule wants them taken. */
-  #atPerturbed(root: Node, gradients: ReadonlyMap<Entry, Tensor>): Map<Entry, Tensor> {
+  /** The same loss where the rule wants its gradients taken, and these. */
+  #atPerturbed(root: Node, gradients: ReadonlyMap<Entry, Tensor>): { loss: Tensor; gradients: Map<Entry, Tensor> } {
     const values = perturbedValues(this.#updated, gradients, this.#countOf());
     // Variables of their own: what they were computed from is no part of the derivative.
     const variables = new Map([...values].map(([entry, value]) => [entry, barrier(stopGradient(value))]));
     const replacements = new Map([...variables].map(([entry, { node }]) => [entry.parameter.node, node]));
     const [perturbed] = substitute([root], (node) => replacements.get(node)) as [Node];
-    return gradientsOf(new Tensor(perturbed), variables);
+    const loss = new Tensor(perturbed);
+    return { loss, gradients: gradientsOf(loss, variables) };
   }
 
   /** Updates each parameter has had, those that the current trace has recorded among them. */
