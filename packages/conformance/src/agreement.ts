@@ -42,8 +42,10 @@ export function inAgreement(first: Backend, second: Backend, options: AgreementO
   };
 
   return {
-    ...first,
     name: `${first.name} and ${second.name}`,
+    description: `${first.description}; ${second.description}`,
+    capabilities: first.capabilities,
+    memory: () => first.memory(),
     allocate: (dtype, size) =>
       ({ first: first.allocate(dtype, size), second: second.allocate(dtype, size) }) as unknown as BufferHandle,
     write(handle, data) {

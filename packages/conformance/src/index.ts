@@ -23,6 +23,7 @@ export {
   staleExpectations,
 } from "./run.ts";
 export { type SuiteOptions, suiteCases } from "./suite.ts";
+export type { SweepOptions } from "./sweep/cases.ts";
 export {
   derivativeTolerance,
   float64Tolerance,

@@ -32,12 +32,14 @@ export function readGoldenFiles(directory: string): GoldenFile[] {
 /** The golden files that come with this package. */
 export const builtInGolden = (): GoldenFile[] => readGoldenFiles(fileURLToPath(new URL("../golden", import.meta.url)));
 
+const builtInCurves = (): string => readFileSync(new URL("../golden/training/curves.json", import.meta.url), "utf8");
+
 /** The cases of the golden files below `directory`, which are run instead of the built-in suite. */
 export const goldenCasesBelow = (directory: string): Case[] => goldenCases(readGoldenFiles(directory));
 
 /** The built-in suite with its golden files. */
 export const builtInCases = (options: Partial<SuiteOptions> = {}): Case[] =>
-  suiteCases({ golden: builtInGolden(), ...options });
+  suiteCases({ golden: builtInGolden(), curves: builtInCurves(), ...options });
 
 /** What the suite needs of a test runner: vitest, jest, mocha and node:test have it. */
 export interface TestRunner {

@@ -39,13 +39,18 @@ const summed = (count: number): Tolerance => ({ ulp: (n) => count * Math.sqrt(n)
 
 const rows = (ops: string, row: ToleranceRow): [string, ToleranceRow][] => ops.split(" ").map((op) => [op, row]);
 
-export const tolerances: ReadonlyMap<string, ToleranceRow> = new Map([
-  ...rows("neg abs sign relu relu6 floor ceil round clamp", {
+const table: readonly (readonly [string, ToleranceRow])[] = [
+  ...rows("neg abs sign relu relu6 floor ceil round trunc clamp", {
     output: ulp(0),
     gradient: ulp(0),
     reason: "Picks or changes bits; the gradient is the incoming one, or 0.",
   }),
-  ...rows("equal less greater logicalAnd isNaN argMax argMin oneHot", {
+  ...rows("equal notEqual less lessEqual greater logicalAnd isNaN not and or xor shiftLeft shiftRight mulHigh", {
+    output: ulp(0),
+    gradient: ulp(0),
+    reason: "Bits, integers and booleans.",
+  }),
+  ...rows("argMax argMin oneHot", {
     output: ulp(0),
     gradient: ulp(0),
     reason: "Integers and booleans.",
@@ -64,6 +69,11 @@ export const tolerances: ReadonlyMap<string, ToleranceRow> = new Map([
     output: ulp(1),
     gradient: summed(2),
     reason: "One rounding. The gradient multiplies, divides, and sums over broadcast axes.",
+  }),
+  ...rows("mod", {
+    output: ulp(1),
+    gradient: summed(2),
+    reason: "A remainder is exact; one that takes the divisor's sign is rounded once more.",
   }),
   ...rows("square sqrt reciprocal", {
     output: ulp(1),
@@ -153,12 +163,71 @@ export const tolerances: ReadonlyMap<string, ToleranceRow> = new Map([
     gradient: summed(16),
     reason: "A quotient of sums; its gradient is a difference of two large terms.",
   }),
+  ...rows("greaterEqual logicalOr logicalXor logicalNot isInf isFinite any all argSort", {
+    output: ulp(0),
+    gradient: ulp(0),
+    reason: "Integers and booleans.",
+  }),
+  ...rows("bitwiseAnd bitwiseOr bitwiseXor bitwiseNot", {
+    output: ulp(0),
+    gradient: ulp(0),
+    reason: "Bits of integers.",
+  }),
+  ...rows("hardTanh stopGradient cast", {
+    output: ulp(0),
+    gradient: ulp(0),
+    reason: "Picks, changes or rounds bits as its definition says; the gradient is the incoming one, or 0.",
+  }),
+  ...rows("arange linspace eye full zeros ones fullLike zerosLike onesLike tensor", {
+    output: ulp(0),
+    gradient: ulp(0),
+    reason: "Numbers of a rule, exact in float32 as they are chosen here.",
+  }),
+  ...rows("transpose flatten squeeze unsqueeze select window diagonal broadcastTo chunk take maskedFill", {
+    output: ulp(1),
+    gradient: summed(1),
+    reason: "Moves elements, and one addition where what is moved is used; the gradient adds up what was read twice.",
+  }),
+  ...rows("remainder fmod floorDivide barrier outer", {
+    output: ulp(1),
+    gradient: summed(2),
+    reason: "One or two exact operations and one rounding; the gradient sums over broadcast axes.",
+  }),
+  ...rows("log2 log10", {
+    output: ulp(5),
+    gradient: ulp(16),
+    reason: "A logarithm times a constant.",
+  }),
+  ...rows("celu selu log1pExp logSigmoid softsign", {
+    output: ulp(8),
+    gradient: ulp(16, "one"),
+    reason: "A few operations on one library function, as of the other activations.",
+  }),
+  ...rows("hardSigmoid prelu glu", {
+    output: ulp(8, "one"),
+    gradient: summed(8),
+    reason: "A few operations; x + 3 cancels near -3. The gradient of a slope sums over the elements it is for.",
+  }),
+  ...rows("trace", {
+    output: summed(2),
+    gradient: ulp(0),
+    reason: "A sum along the diagonal; the gradient is the incoming one.",
+  }),
+  ...rows("convTranspose1d", {
+    output: summed(2),
+    gradient: summed(2),
+    reason: "Sums of n products; blocked accumulation adds in another order.",
+  }),
   ...rows("scaledDotProductAttention lstmCell gruCell", {
     output: summed(8),
     gradient: summed(16),
     reason: "Products, library functions and products again, each rounded.",
   }),
-]);
+];
+
+/** The rows by operation. */
+export const tolerances: ReadonlyMap<string, ToleranceRow> = new Map(table);
+if (tolerances.size !== table.length) throw new Error("an operation has two tolerances");
 
 /** Composite functions of the golden derivatives: value, gradients, and products with the Hessian. */
 export const derivativeTolerance: ToleranceRow = {
@@ -167,11 +236,35 @@ export const derivativeTolerance: ToleranceRow = {
   reason: "Whole small networks differentiated twice: dozens of dependent roundings over terms that cancel.",
 };
 
+/** Normal random numbers; the gradient is never asked for. */
+export const normalTolerance: Pick<ToleranceRow, "output" | "reason"> = {
+  output: ulp(8, "terms"),
+  reason: "√(-2 ln u)·cos 2πv: the rounding of 2πv is an absolute error of the cosine, times the radius.",
+};
+
 /** Trajectories of optimizers: largest error relative to the largest entry of the array. */
 export const optimizerTolerance = {
   float64: float64Tolerance,
   float32: 4e-6,
   reason: "Errors of every step are carried through some tens of steps; a wrong constant shows at 1e-3.",
+} as const;
+
+/** Whole training runs of some tens of steps: largest error relative to the expected value or 1. */
+export const trainingTolerance = {
+  float64: 1e-9,
+  float32: 3e-5,
+  reason:
+    "Rounding errors of every step move the weights of all later ones, and Adam divides by gradients that may be small: hundreds of float32 ULP. A dropped term, a stale rate or another batch shows at 1e-3 and above.",
+} as const;
+
+/**
+ * The same few steps as one Program each, as several, and on the interpreter: largest error relative to the largest entry
+ * of an array.
+ */
+export const replayTolerance = {
+  float32: 1e-4,
+  reason:
+    "Where one Program becomes several, values that were passed on in a kernel are rounded and stored between them, and the interpreter adds in another order. Every array is looked at, small moments of cancelling gradients too, which Adam then divides by. Where the Programs are the same, so are the bits.",
 } as const;
 
 const smallestNormal = 2 ** -126;

@@ -1,5 +1,6 @@
-/** A recipe as tensors, and as code that can be pasted into a program. */
+/** A recipe as tensors, and as the lines of a program that builds them. */
 import { grad, isFloat, mul, reshape, sum, Tensor, tensor } from "@thalweg/core";
+import { literal, tensorCode } from "./code.ts";
 import { Draw, type MakeLeaf, maxElements, type Value } from "./draw.ts";
 import { operations } from "./operations.ts";
 import { type Leaf, leafValues, type Recipe } from "./recipe.ts";
@@ -8,15 +9,26 @@ import { type Leaf, leafValues, type Recipe } from "./recipe.ts";
 export const makeLeaf = (leaf: Leaf): Tensor =>
   tensor(Float64Array.from(leafValues(leaf)), { shape: leaf.shape, dtype: leaf.dtype });
 
+/** The graph as JavaScript. */
+export interface Code {
+  /** Names of the leaves. */
+  readonly leaves: readonly string[];
+  /** Values of the leaves, in the same order. */
+  readonly values: readonly string[];
+  /** Statements that make everything else of the leaves. */
+  readonly body: readonly string[];
+  /** Names of the results. */
+  readonly results: readonly string[];
+  /** Names of the variables. */
+  readonly variables: readonly string[];
+}
+
 export interface Built {
   readonly results: readonly Tensor[];
   /** What the results may be differentiated by: float leaves, and float constants that operations added. */
   readonly variables: readonly Tensor[];
-  readonly code: string;
+  readonly code: Code;
 }
-
-const literal = (values: readonly number[]): string =>
-  `[${values.map((v) => (Object.is(v, -0) ? "-0" : String(v))).join(", ")}]`;
 
 /** Leaves that steps may update. */
 export interface Updates {
@@ -27,36 +39,30 @@ export interface Updates {
 
 /** Builds the graph over `leaves`, one tensor per leaf of the recipe. Nothing is evaluated. */
 export function build(recipe: Recipe, leaves: readonly Tensor[], updates?: Updates): Built {
-  const lines: string[] = [];
+  const body: string[] = [];
   const pool: Value[] = [];
-  const variables: Tensor[] = [];
+  const variables: Value[] = [];
   let count = 0;
   const names = () => `x${count++}`;
-  const declare = (values: readonly number[], shape: readonly number[], dtype: string): string => {
-    const name = names();
-    lines.push(
-      `const ${name} = tensor(Float64Array.of(...${literal(values)}), { shape: [${shape}], dtype: "${dtype}" });`,
-    );
-    return name;
-  };
+  const emit = (line: string) => body.push(line);
   for (const [i, leaf] of recipe.leaves.entries()) {
     const x = leaves[i] as Tensor;
-    const name = declare(leafValues(leaf), leaf.shape, leaf.dtype);
+    const name = names();
     pool.push({
       get tensor() {
         return updates ? updates.current(i) : x;
       },
       name,
     });
-    if (isFloat(leaf.dtype)) variables.push(x);
+    if (isFloat(leaf.dtype)) variables.push({ tensor: x, name });
   }
   const constant: MakeLeaf = (values, shape, dtype) => {
-    const x = tensor(Float64Array.from(values), { shape, dtype });
-    if (isFloat(dtype)) variables.push(x);
-    return { tensor: x, name: declare(values, shape, dtype) };
+    const value = { tensor: tensor(Float64Array.from(values), { shape, dtype }), name: names() };
+    emit(`const ${value.name} = ${tensorCode(values, shape, dtype)};`);
+    if (isFloat(dtype)) variables.push(value);
+    return value;
   };
   for (const { op, numbers } of recipe.steps) {
-    const emit = (line: string) => lines.push(line);
     const draw = new Draw({ numbers, pool, names, emit, leaf: constant });
     if (op === "assign") {
       const leaf = draw.integer(0, recipe.leaves.length - 1);
@@ -80,19 +86,41 @@ export function build(recipe: Recipe, leaves: readonly Tensor[], updates?: Updat
   const last = pool.length - 1;
   const chosen = [...new Set([last, ...recipe.results.map((n) => n % pool.length)])];
   const results = chosen.map((i) => pool[i] as Value);
-  lines.push(`return [${results.map(({ name }) => name).join(", ")}];`);
-  return { results: results.map((value) => value.tensor), variables, code: lines.join("\n") };
+  return {
+    results: results.map((value) => value.tensor),
+    variables: variables.map((value) => value.tensor),
+    code: {
+      leaves: pool.slice(0, recipe.leaves.length).map(({ name }) => name),
+      values: recipe.leaves.map((leaf) => tensorCode(leafValues(leaf), leaf.shape, leaf.dtype)),
+      body,
+      results: results.map(({ name }) => name),
+      variables: variables.map(({ name }) => name),
+    },
+  };
 }
 
-/** Gradients of a weighted sum of the float results by everything they may depend on. */
-export function gradients({ results, variables }: Built): Tensor[] {
-  const parts = results
-    .filter(({ dtype }) => isFloat(dtype))
-    .map((result) => {
-      const weights = Float64Array.from({ length: result.size }, (_, i) => 1 + ((i * 0.6180339887498949) % 1));
-      return sum(mul(result, tensor(weights, { shape: result.shape, dtype: result.dtype })));
-    });
-  if (parts.length === 0 || variables.length === 0) return [];
-  const loss = parts.reduce((total, part) => total.add(part));
-  return grad(reshape(loss, []), [...variables], { allowUnused: true }) as Tensor[];
+const weightsOf = (size: number): number[] =>
+  Array.from({ length: size }, (_, i) => 1 + ((i * 0.6180339887498949) % 1));
+
+/** Gradients of a weighted sum of the float results by everything they may depend on, in place of the results. */
+export function withGradients({ results, variables, code }: Built): Built {
+  const parts: string[] = [];
+  let loss: Tensor | undefined;
+  for (const [i, result] of results.entries()) {
+    if (!isFloat(result.dtype)) continue;
+    const { size, shape, dtype } = result;
+    const part = sum(mul(result, tensor(weightsOf(size), { shape, dtype })));
+    loss = loss?.add(part) ?? part;
+    const weights = `tensor(${literal(weightsOf(size))}, { shape: [${shape.join(", ")}], dtype: "${dtype}" })`;
+    parts.push(`sum(mul(${code.results[i]}, ${weights}))`);
+  }
+  if (!loss || variables.length === 0) return { results: [], variables: [], code: { ...code, results: [] } };
+  const total = parts.reduce((before, part) => `add(${before}, ${part})`);
+  const names = code.variables.map((_, i) => `gradients[${i}]`);
+  const gradients = `grad(reshape(${total}, []), [${code.variables.join(", ")}], { allowUnused: true })`;
+  return {
+    results: grad(reshape(loss, []), [...variables], { allowUnused: true }) as Tensor[],
+    variables,
+    code: { ...code, body: [...code.body, `const gradients = ${gradients};`], results: names },
+  };
 }

@@ -1,6 +1,9 @@
 /** Whether a backend computes a graph as its definition says. */
-import { compile, type Tensor } from "@thalweg/core";
+import { compile, manualSeed, Parameter, type Tensor, tensor } from "@thalweg/core";
 import { type Evaluated, evaluateNodes } from "@thalweg/core/backend";
+import { type Built, build, makeLeaf } from "./build.ts";
+import { graphProgram, numberCode, updatesProgram } from "./code.ts";
+import type { Leaf, Recipe } from "./recipe.ts";
 
 type Node = Tensor["node"];
 
@@ -48,17 +51,103 @@ export function expectSame(
     const near =
       a === e || Math.abs(a - e) <= relative * Math.max(1, Math.abs(e)) || Math.abs(a - e) <= cancelled * largest;
     if (zeros || !near) {
-      const show = (x: number): string => (Object.is(x, -0) ? "-0" : String(x));
-      throw new Error(`${what}, element ${i}: got ${show(a)}, expected ${show(e)}`);
+      throw new Error(`${what}, element ${i}: got ${numberCode(a)}, expected ${numberCode(e)}`);
     }
   }
 }
 
-/** Runs `fn` on `args` as one compiled Program on the current backend. */
-export function runCompiled(
-  fn: (...args: Tensor[]) => readonly Tensor[],
-  args: readonly Tensor[],
-): ArrayLike<number>[] {
-  const results = compile((...inputs: Tensor[]) => fn(...inputs))(...args);
-  return results.map((result) => result.dataSync());
+/** A graph that is not computed as it is defined. */
+export class WrongGraph extends Error {
+  /** The program that shows it. */
+  readonly program: string;
+
+  constructor(error: unknown, program: string) {
+    super(error instanceof Error ? error.message : String(error), { cause: error });
+    this.program = program;
+  }
+}
+
+/** Seed of the random numbers a graph may draw; printed programs set the same. */
+const graphSeed = 7;
+
+/** Compiles and runs the recipe's graph on the current backend. `derive`: what to do with the graph first. */
+export async function checkGraph(recipe: Recipe, derive: (built: Built) => Built, tolerance: Tolerance): Promise<void> {
+  const leaves = recipe.leaves.map(makeLeaf);
+  manualSeed(graphSeed);
+  const direct = derive(build(recipe, leaves));
+  const { values, largest } = evaluate(direct.results);
+  manualSeed(graphSeed);
+  try {
+    const graph = compile((...inputs: Tensor[]) => derive(build(recipe, inputs)).results);
+    const actual = await Promise.all(graph(...leaves).map((result) => result.data()));
+    for (const [i, expected] of values.entries()) {
+      expectSame(`result ${i}`, actual[i] as ArrayLike<number>, expected.values, tolerance, largest);
+    }
+  } catch (error) {
+    const expected = values.map((value) => value.values);
+    throw new WrongGraph(error, graphProgram(direct.code, expected));
+  }
+}
+
+/** Runs of a compiled step. */
+const replays = 3;
+
+/** One step without memory: the results, and what every leaf has become. */
+function pureStep(recipe: Recipe, state: readonly Tensor[]) {
+  const current = [...state];
+  const built = build(recipe, current, {
+    current: (i) => current[i] as Tensor,
+    assign: (i, value) => {
+      current[i] = value;
+    },
+  });
+  return { ...built, state: current };
+}
+
+/**
+ * Compiles the recipe as a step that updates parameters in place and runs it several times, against the same mathematics
+ * without memory.
+ */
+export async function checkUpdates(recipe: Recipe, tolerance: Tolerance): Promise<void> {
+  let state: readonly Tensor[] = recipe.leaves.map(makeLeaf);
+  manualSeed(graphSeed);
+  const expected = Array.from({ length: replays }, () => {
+    const next = pureStep(recipe, state);
+    const { values, largest } = evaluate([...next.results, ...next.state]);
+    state = next.state.map(({ shape, dtype }, i) =>
+      tensor(values[next.results.length + i]?.values as Float64Array, { shape, dtype }),
+    );
+    return { values: values.map((value) => value.values), largest, code: next.code };
+  });
+  const parameters = recipe.leaves.map((leaf: Leaf, i) => new Parameter(makeLeaf(leaf), { name: `x${i}` }));
+  const step = compile(
+    () =>
+      build(recipe, parameters, {
+        current: (i) => parameters[i] as Parameter,
+        assign: (i, value) => (parameters[i] as Parameter).assign(value),
+      }).results,
+  );
+  manualSeed(graphSeed);
+  try {
+    for (const [replay, { values, largest }] of expected.entries()) {
+      const results = step();
+      const actual = await Promise.all([...results, ...parameters].map((result) => result.data()));
+      for (const [i, value] of values.entries()) {
+        const what = i < results.length ? `result ${i}` : `parameter ${i - results.length}`;
+        expectSame(`run ${replay}: ${what}`, actual[i] as ArrayLike<number>, value, tolerance, largest);
+      }
+    }
+    if (step.traces !== 1) throw new Error(`traced ${step.traces} times`);
+  } catch (error) {
+    const [{ code }] = expected as [(typeof expected)[number]];
+    throw new WrongGraph(
+      error,
+      updatesProgram(
+        code,
+        expected.map(({ values }) => values),
+      ),
+    );
+  } finally {
+    for (const parameter of parameters) parameter.dispose();
+  }
 }

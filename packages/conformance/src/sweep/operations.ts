@@ -178,6 +178,13 @@ const discontinuous: Readonly<Record<string, Operation>> = {
   },
 };
 
+/** Continuous functions whose derivatives jump. */
+const kinked: ReadonlySet<string> = new Set(["abs", "relu", "maximum", "minimum", "clamp", "max", "min", "maxPool2d"]);
+
+/** Reductions to fewer axes that are continuous. */
+export const reductions: readonly string[] = ["sum", "mean", "max", "min", "logSumExp", "variance"];
+
 export const operations: Readonly<Record<string, Operation>> = { ...continuous, ...discontinuous };
 export const continuousOperations: readonly string[] = Object.keys(continuous);
+export const smoothOperations: readonly string[] = continuousOperations.filter((op) => !kinked.has(op));
 export const allOperations: readonly string[] = Object.keys(operations);
