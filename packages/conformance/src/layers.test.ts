@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 /** Lowest first: a folder of core imports from those before it only. */
-const layers = ["graph", "backend", "compile", "runtime", "tensor", "trace", "autodiff", "optim"];
+const layers = ["graph", "schedule", "backend", "compile", "runtime", "tensor", "trace", "autodiff", "optim"];
 const core = resolve(dirname(fileURLToPath(import.meta.url)), "../../core/src");
 
 test("imports inside core point down the list of layers", () => {

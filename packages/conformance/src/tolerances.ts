@@ -249,6 +249,13 @@ export const optimizerTolerance = {
   reason: "Errors of every step are carried through some tens of steps; a wrong constant shows at 1e-3.",
 } as const;
 
+/** Schedules: largest error relative to the largest number of the case. */
+export const scheduleTolerance = {
+  float64: 1e-9,
+  reason:
+    "Closed forms against originals that multiply a rate on from step to step, and so gather a rounding error at each; a schedule off by one step shows at 1e-3.",
+} as const;
+
 /** Whole training runs of some tens of steps: largest error relative to the expected value or 1. */
 export const trainingTolerance = {
   float64: 1e-9,

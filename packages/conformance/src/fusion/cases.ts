@@ -21,7 +21,7 @@ function expectedOf(name: string, backend: Backend): Figures | undefined {
 
 const needed = (backend: Backend, dtypes: readonly DType[]): void => needDTypes(backend, ...new Set(dtypes));
 
-function graphCase({ name, dtypes, prepare }: FusionGraph): Case {
+function graphCase({ name, dtypes, starts, prepare }: FusionGraph): Case {
   return {
     layer: "fusion",
     name,
@@ -29,7 +29,7 @@ function graphCase({ name, dtypes, prepare }: FusionGraph): Case {
       needed(backend, dtypes);
       const expected = expectedOf(name, backend);
       if (!expected) throw new Error(`there are no figures of it in fusion/figures.ts`);
-      compareFigures(expected, programsOf(backend, prepare));
+      compareFigures(expected, programsOf(backend, prepare, starts));
     },
   };
 }
@@ -43,11 +43,15 @@ function updateCase(update: Update): Case {
       needed(backend, ["float32"]);
       const expected = expectedOf(update.name, backend);
       const made: PreparedUpdate[] = [];
-      const programs = programsOf(backend, () => {
-        const prepared = prepareUpdate(update);
-        made.push(prepared);
-        return prepared.run;
-      });
+      const programs = programsOf(
+        backend,
+        () => {
+          const prepared = prepareUpdate(update);
+          made.push(prepared);
+          return prepared.run;
+        },
+        true,
+      );
       const [prepared] = made;
       compareFigures(expected ?? (prepared as PreparedUpdate).least(), programs);
     },

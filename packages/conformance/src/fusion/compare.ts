@@ -24,15 +24,12 @@ export function columnOf({ name, capabilities }: Backend): keyof Expected {
   throw new NotApplicable(`${name} compiles some kinds of kernels only; there are figures for all kinds and for loops`);
 }
 
-/**
- * The Programs of one run, each of them valid. It is the third run that counts: the first ones start what an optimizer keeps.
- */
-export function programsOf(backend: Backend, prepare: () => () => unknown): Program[] {
+/** The Programs of one run, each of them valid: of the second run where the first one `starts` something. */
+export function programsOf(backend: Backend, prepare: () => () => unknown, starts = false): Program[] {
   const recorded = recording(backend);
   useBackend(recorded.backend);
   const run = prepare();
-  run();
-  run();
+  if (starts) run();
   recorded.take();
   run();
   const programs = recorded.take();

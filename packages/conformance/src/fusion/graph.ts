@@ -6,6 +6,8 @@ export interface FusionGraph {
   readonly name: string;
   /** Dtypes it stores. */
   readonly dtypes: readonly DType[];
+  /** Its first run is another one: it starts what an optimizer keeps. Default false. */
+  readonly starts?: boolean;
   /** Makes inputs and parameters; what it returns runs the graph, once at each call. */
   prepare(): () => unknown;
 }

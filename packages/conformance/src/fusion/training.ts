@@ -18,7 +18,7 @@ function step(
     const [x, y] = inputs.map(leaf) as [Tensor, Tensor];
     return () => train(x, y);
   };
-  return { name, dtypes: ["float32", "int32"], prepare };
+  return { name, dtypes: ["float32", "int32"], starts: true, prepare };
 }
 
 const mlp = (...between: readonly nn.Layer[]) => {

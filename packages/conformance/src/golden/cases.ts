@@ -6,6 +6,7 @@ import { type Comparison, mismatch } from "./compare.ts";
 import { compareAutodiffCase, compareOpCase } from "./comparisons.ts";
 import type { GoldenFile } from "./files.ts";
 import { type GoldenOptimizerCase, isKnownOptimizer, largestError, runOptimizerCase } from "./optimizerCases.ts";
+import { checkScheduleCase, unknownSchedule } from "./scheduleCases.ts";
 import type { FloatDType } from "./schema.ts";
 
 async function checkOptimizerCase(
@@ -84,8 +85,19 @@ function casesOf(file: GoldenFile): readonly Case[] {
       );
     }
     case "schedules": {
-      const { schedule, cases } = file.content;
-      return inEachDType(file, "schedules", schedule, cases, unknown(`the schedule ${schedule}`));
+      const { schedule, convention, cases } = file.content;
+      const subject = convention === undefined ? schedule : `${schedule}.${convention}`;
+      const unknownBecause = unknownSchedule(file.content);
+      // Arithmetic of the host: no dtype, and nothing to ask of a backend.
+      return cases.map((golden) => ({
+        layer: "schedules",
+        name: `${subject} ${golden.name}`,
+        file: file.path,
+        run() {
+          if (unknownBecause !== undefined) throw new Error(unknownBecause);
+          checkScheduleCase(file.content, golden);
+        },
+      }));
     }
     case "transforms": {
       const { transform, cases } = file.content;

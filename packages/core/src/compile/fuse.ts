@@ -225,8 +225,9 @@ class Fuser {
     const frame = this.#frame(group);
     const placement = frame.place(unit);
     if (!placement) return false;
-    const { accesses, indices, blocked } = this.#partition.accesses(frame.table, unit, placement.source);
+    const { accesses, indices, blocked, cuts } = this.#partition.accesses(frame.table, unit, placement.source);
     if (blocked.length > 0) return false;
+    this.#cutsOf(frame).set(unit, cuts);
     // The loops of a contraction are not cut.
     if (group.kind === "contraction" && indices.some(hasParts)) return false;
     // A view may look past everything the contraction made; such a unit is no continuation of it.
@@ -254,11 +255,16 @@ class Fuser {
     return areNested(all);
   }
 
+  #cutsOf(frame: Frame): Map<Node, Cuts> {
+    const known = this.#cutsIn.get(frame) ?? new Map<Node, Cuts>();
+    this.#cutsIn.set(frame, known);
+    return known;
+  }
+
   /** Where a member of a group has its loops cut. */
   #cuts(group: Group, member: Node): Cuts {
     const frame = this.#frame(group);
-    const known = this.#cutsIn.get(frame) ?? new Map<Node, Cuts>();
-    this.#cutsIn.set(frame, known);
+    const known = this.#cutsOf(frame);
     let cuts = known.get(member);
     if (!cuts) {
       const placement = frame.place(member);
