@@ -1,3 +1,32 @@
-/** `@thalweg/bench`: workloads, and peers measured side by side. */
-export { type Measurement, measure, median, PeerProcess, type PeerResult } from "./compare.ts";
-export { type Workload, type WorkloadName, workloadNames, workloads } from "./workloads.ts";
+/** `@thalweg/bench`: workloads, and Thalweg's backends and other libraries measured on them side by side. */
+export {
+  type BackendSource,
+  type BenchCallbacks,
+  type BenchOptions,
+  backendRunner,
+  bench,
+  type WorkloadPart,
+} from "./bench.ts";
+export type {
+  BenchReport,
+  MachineLimits,
+  MachineReport,
+  Ratio,
+  RunnerReport,
+  WorkloadResult,
+} from "./benchReport.ts";
+export { bestLimits, measureLimits } from "./limits/limits.ts";
+export {
+  type Measured,
+  type Measurement,
+  type MeasureOptions,
+  measure,
+  type Progress,
+  type Runner,
+} from "./measure.ts";
+export { findPeers, installPeers, PeerError, type PeerName, type PeerOptions, peerNames } from "./peers.ts";
+export { type Launch, RunnerError, RunnerProcess } from "./process.ts";
+export type { Answer, Request } from "./protocol.ts";
+export type { Workload, WorkloadKind, WorkloadSpec } from "./spec.ts";
+export { median, percentile } from "./statistics.ts";
+export { findWorkloads, workloads } from "./workloads.ts";

@@ -62,11 +62,8 @@ export function missingLines({ missing }: Pick<BenchReport, "missing">): string 
   return `\nnot measured:\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }
 
-/** Three digits that count, without an exponent. */
-function digits(value: number): string {
-  if (value >= 100) return value.toFixed(0);
-  return value >= 10 ? value.toFixed(1) : value.toFixed(2);
-}
+/** Three digits that count. */
+const digits = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
 function time(milliseconds: number): string {
   if (milliseconds < 1) return `${digits(1000 * milliseconds)} µs`;

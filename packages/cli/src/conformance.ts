@@ -1,4 +1,6 @@
 /** `thalweg conformance`. */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { type Case, type Outcome, type Report, runCases } from "@thalweg/conformance";
 import { builtInCases, goldenCasesBelow } from "@thalweg/conformance/node";
 import Table from "cli-table3";
@@ -20,6 +22,13 @@ export interface ConformanceReport extends Report {
   readonly duration: number;
 }
 
+/** Cases of memory that is given back when nothing refers to it need a collector they can call. */
+function exposeCollector(): void {
+  if (globalThis.gc) return;
+  setFlagsFromString("--expose-gc");
+  globalThis.gc = runInNewContext("gc") as NonNullable<typeof globalThis.gc>;
+}
+
 /** Failures that are printed in full; the rest is counted. */
 const shownFailures = 20;
 
@@ -28,6 +37,7 @@ export async function conformance(options: ConformanceOptions, io: Io): Promise<
   const { backend, golden, only, json } = options;
   const create = await backendFactory(await resolveBackend(backend));
   const cases = golden === undefined ? builtInCases({ sweep: sweepOptions(options) }) : goldenCasesBelow(golden);
+  exposeCollector();
   const start = performance.now();
   const report = await runCases(create, cases, {
     ...(only === undefined ? {} : { only }),

@@ -1,6 +1,6 @@
 /** `thalweg train`. */
 import { manualSeed, useBackend } from "@thalweg/core";
-import { optimizers } from "@thalweg/core/optim";
+import { type AnyNamedOptimizer, type optimizers, optimizersByName } from "@thalweg/core/optim";
 import { crossEntropy } from "@thalweg/nn";
 import { datasetSize, type EpochResult, fit, Loader } from "@thalweg/train";
 import Table from "cli-table3";
@@ -50,7 +50,9 @@ export async function train(options: TrainOptions, io: Io): Promise<void> {
   const { batchSize } = options;
   const steps = epochs * new Loader(data.train, { batchSize, dropLast: true }).batches;
   const lr = options.lr ?? learningRates[options.optimizer];
-  const optimizer = optimizers[options.optimizer](model.parameters(), { lr: cosine(lr, steps) });
+  const optimizer = (optimizersByName[options.optimizer] as AnyNamedOptimizer)(model.parameters(), {
+    lr: cosine(lr, steps),
+  });
   const parameters = optimizer.parameters.reduce((sum, parameter) => sum + parameter.size, 0);
   io.stderr.write(`${header(options, data, parameters, lr, backend.description)}\n`);
   const { stop, ...callbacks } = progress(io.stderr, epochs);

@@ -10,6 +10,7 @@ import {
 } from "@thalweg/core/backend";
 import { delegate } from "../src/delegate.ts";
 import type { Mutant } from "./mutant.ts";
+import { exchanged } from "./rewrite.ts";
 
 /** The buffers of an executable that a run may write, by their place among those that are bound. */
 function writtenBy({ program }: Executable): number[] {
@@ -113,6 +114,18 @@ const runs: readonly Mutant[] = [
             buffers,
             uniforms.map((value, i) => (i === uniforms.length - 1 ? 0 : value)),
           );
+        },
+      }),
+  },
+  {
+    name: "two uniforms between 1/2 and 1 exchanged, as the betas of Adam",
+    mutate: (inner, applied) =>
+      delegate(inner, {
+        run(executable, buffers, uniforms) {
+          const first = uniforms.findIndex((value) => value > 0.5 && value < 1);
+          const second = uniforms.findIndex((value) => value > 0.5 && value < 1 && value !== uniforms[first]);
+          if (second >= 0) applied();
+          inner.run(executable, buffers, second < 0 ? uniforms : exchanged(uniforms, first, second));
         },
       }),
   },

@@ -22,13 +22,16 @@ const constant = (id: Value, dtype: ComputeDType, value: number): Instruction =>
 
 /** A unary operation of floats by other instructions. */
 const unary = (op: UnaryOp, change: (instruction: Unary, fresh: Fresh) => readonly Instruction[]): Rewrite =>
-  instructionsOn(op, (instruction, fresh) =>
-    isFloatOp(instruction) ? change(instruction as Unary, fresh) : instruction,
-  );
+  instructionsOn(op, (instruction, fresh) => {
+    if (!isFloatOp(instruction)) return instruction;
+    const changed = change(instruction as Unary, fresh);
+    return changed.length === 1 && changed[0] === instruction ? instruction : changed;
+  });
 
-/** Its result is off by this part of itself. */
+/** In float32 its result is off by this part of itself. */
 const inexact = (op: UnaryOp, part: number): Rewrite =>
   unary(op, (instruction, fresh) => {
+    if (instruction.dtype !== "float32") return [instruction];
     const [exact, factor] = [fresh(), fresh()];
     return [
       { ...instruction, id: exact },
@@ -305,26 +308,6 @@ const random: readonly Mutant[] = [
   ),
 ];
 
-/** The first two different constants of a kernel that look like betas. */
-const betas = kernels((kernel) => {
-  const within = instructionsOf(kernel).filter(
-    (instruction): instruction is InstructionOf<"constant"> =>
-      instruction.op === "constant" && instruction.value > 0.5 && instruction.value < 1,
-  );
-  const [first] = within;
-  const second = within.find(({ value }) => value !== first?.value);
-  if (!first || !second) return kernel;
-  return mapBodies(kernel, (body) =>
-    body.map((instruction) =>
-      instruction === first
-        ? { ...first, value: second.value }
-        : instruction === second
-          ? { ...second, value: first.value }
-          : instruction,
-    ),
-  );
-});
-
 /** Each uniform in place of another of its dtype. */
 const uniformsExchanged: Rewrite = (program) => {
   const [first] = program.uniforms;
@@ -352,7 +335,6 @@ const indicesClamped = instructionsOn("load", (instruction, fresh) => {
 });
 
 const numbers: readonly Mutant[] = [
-  programMutant("two constants between 1/2 and 1 exchanged, as the betas of Adam", betas),
   programMutant("two uniforms exchanged", uniformsExchanged),
   programMutant("dynamic indices held within their axis", indicesClamped),
 ];

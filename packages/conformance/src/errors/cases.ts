@@ -3,12 +3,14 @@ import type { Case } from "../case.ts";
 import { bufferErrors } from "./buffers.ts";
 import { compiledErrors } from "./compiled.ts";
 import { indexErrors } from "./indices.ts";
+import { layerOperationErrors } from "./layerOperations.ts";
 import { operationErrors } from "./operations.ts";
 import { optimizerErrors } from "./optimizers.ts";
 import { programErrors } from "./programs.ts";
 
 export const errorCases: readonly Case[] = [
   ...operationErrors,
+  ...layerOperationErrors,
   ...indexErrors,
   ...bufferErrors,
   ...optimizerErrors,

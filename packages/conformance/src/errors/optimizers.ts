@@ -19,7 +19,7 @@ import {
   adamW,
   type Optimizer,
   type OptimizerStateDict,
-  optimizers,
+  optimizersByName,
   type SavedGroup,
   type SavedParameterState,
   sgd,
@@ -32,7 +32,7 @@ const errorCase = (name: string, run: Case["run"]): Case => ({ layer: "errors", 
 const one = (): Parameter => new Parameter(tensor([1, 2]), { name: "p" });
 
 /** What every optimizer refuses. */
-const common: readonly BadCall[] = Object.entries(optimizers).flatMap(([name, make]): BadCall[] => {
+const common: readonly BadCall[] = Object.entries(optimizersByName).flatMap(([name, make]): BadCall[] => {
   const lr = `${name}: lr must be a finite number ≥ 0, got`;
   return [
     [`${name} with a negative lr`, ArgumentError, `${lr} -0.1`, () => make([one()], { lr: -0.1 })],

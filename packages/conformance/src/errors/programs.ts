@@ -1,120 +1,25 @@
 /** Programs that break one rule of the format each. No backend ever sees one: the validator says what is wrong with it, and where. */
-import {
-  type Affine,
-  type BufferSpec,
-  type Instruction,
-  type Kernel,
-  type LoopKernel,
-  type MatmulKernel,
-  type Operand,
-  type Program,
-  ProgramError,
-  type Stage,
-  validateProgram,
-} from "@thalweg/core/backend";
+import { type Instruction, type Kernel, type Program, ProgramError, validateProgram } from "@thalweg/core/backend";
 import type { Case } from "../case.ts";
 import { expectError } from "./expectError.ts";
 
-const at = (offset: number, ...strides: number[]): Affine => ({ offset, strides });
-const load = (id: number, slot: number, where = at(0, 1)): Instruction => ({
-  id,
-  op: "load",
-  dtype: "float32",
-  slot,
-  at: where,
-});
-const store = (id: number, slot: number, value: number, where = at(0, 1)): Instruction => ({
-  id,
-  op: "store",
-  slot,
-  at: where,
-  value,
-});
-const outer = (...body: Instruction[]): Stage => ({ over: "outer", body });
-const inner = (...body: Instruction[]): Stage => ({ over: "inner", body });
-
-/** b0 an input, b1 a parameter, b2 the output, of float32; b3 an input of int32; 8 elements each. */
-const bound: readonly BufferSpec[] = [
-  { dtype: "float32", size: 8, kind: "input" },
-  { dtype: "float32", size: 8, kind: "parameter" },
-  { dtype: "float32", size: 8, kind: "output" },
-  { dtype: "int32", size: 8, kind: "input" },
-];
-const temporary = (offset: number): BufferSpec => ({ dtype: "float32", size: 8, kind: "temporary", offset });
-
-const loop = (stages: readonly Stage[], more: Partial<LoopKernel> = {}): LoopKernel => ({
-  kind: "loop",
-  label: "k",
-  outer: [8],
-  inner: [],
-  stages,
-  segments: [{ size: 8, buffers: [0, 1, 2, 3] }],
-  ...more,
-});
-const copy = (from: number, to: number): LoopKernel =>
-  loop([outer(load(0, 0), store(1, 1, 0))], { segments: [{ size: 8, buffers: [from, to] }] });
-
-const program = (
-  kernels: readonly Kernel[],
-  more: readonly BufferSpec[] = [],
-  rest: Partial<Program> = {},
-): Program => ({
-  buffers: [...bound, ...more],
-  uniforms: [{ name: "lr", dtype: "float32" }],
-  kernels,
-  arenaBytes: 256,
-  ...rest,
-});
-/** One element-wise kernel that ends by storing value 0. */
-const body = (...instructions: Instruction[]): Program => program([loop([outer(...instructions, store(99, 2, 0))])]);
-/** The same in two segments. */
-const segments = (list: LoopKernel["segments"], ...instructions: Instruction[]): Program =>
-  program(
-    [copy(0, 2), loop([outer(...instructions)], { segments: list })],
-    [
-      { dtype: "float32", size: 4, kind: "output" },
-      { dtype: "float32", size: 4, kind: "output" },
-    ],
-  );
-
-const operand = (buffer: number, offset: number, ...strides: number[]): Operand => ({ buffer, offset, strides });
-const product: MatmulKernel = {
-  kind: "matmul",
-  label: "m",
-  dtype: "float32",
-  batch: [],
-  m: 2,
-  n: 4,
-  k: 2,
-  a: operand(0, 0, 2, 1),
-  b: operand(1, 0, 4, 1),
-  epilogue: { body: [{ id: 0, op: "accumulator", dtype: "float32" }, store(1, 0, 0, at(0, 4, 1))], buffers: [2] },
-};
-const scatter: Kernel = {
-  kind: "scatterAdd",
-  label: "s",
-  axis: 0,
-  targetShape: [8],
-  shape: [4],
-  target: 2,
-  index: operand(3, 0, 1),
-  source: operand(0, 4, 1),
-};
-const convolution: Kernel = {
-  kind: "conv2d",
-  label: "c",
-  dtype: "float32",
-  geometry: { stride: [1, 1], padding: [0, 0], dilation: [1, 1], groups: 1 },
-  x: [1, 2, 2, 2],
-  weight: [2, 2, 2, 1],
-  y: [1, 2, 1, 2],
-  a: 0,
-  b: 1,
-  epilogue: {
-    body: [{ id: 0, op: "accumulator", dtype: "float32" }, store(1, 0, 0, at(0, 4, 2, 2, 1))],
-    buffers: [2],
-  },
-};
+import {
+  at,
+  body,
+  convolution,
+  copy,
+  inner,
+  load,
+  loop,
+  operand,
+  outer,
+  product,
+  program,
+  scatter,
+  segments,
+  store,
+  temporary,
+} from "./programParts.ts";
 
 const k = 'kernel 0 (loop "k"): ';
 const m = 'kernel 0 (matmul "m"): ';

@@ -1,6 +1,6 @@
 /** Updates of many parameters with gradients that are given: every optimizer's is one kernel, in place. */
 import { add, compile, div, minimum, mul, Parameter, sqrt, square, sum, type Tensor } from "@thalweg/core";
-import { adamW, type GradientTransform, type Optimizer, optimizers, sgd } from "@thalweg/core/optim";
+import { adamW, type GradientTransform, type Optimizer, optimizersByName, sgd } from "@thalweg/core/optim";
 import type { Figures } from "./figures.ts";
 import { leaf } from "./graph.ts";
 
@@ -17,9 +17,9 @@ const clipByNorm: GradientTransform = (gradients) => {
 };
 
 export const updates: readonly Update[] = [
-  ...Object.entries(optimizers).map(([name, make]) => ({
+  ...Object.entries(optimizersByName).map(([name, make]) => ({
     name: `update of ${name}`,
-    make: (parameters: readonly Parameter[]) => make(parameters, { lr: 0.1 }) as Optimizer,
+    make: (parameters: readonly Parameter[]) => make(parameters, { lr: 0.1 }),
   })),
   {
     name: "update of sgd with momentum",

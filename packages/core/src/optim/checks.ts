@@ -13,6 +13,21 @@ export function checkNonNegative(rule: string, option: string, value: unknown): 
   }
 }
 
+/** `value` is null, which stands for none, or a finite number ≥ 0. */
+export function checkNonNegativeOrNull(rule: string, option: string, value: unknown): void {
+  if (value === null) return;
+  if (typeof value !== "number" || !(value >= 0) || value === Number.POSITIVE_INFINITY) {
+    throw new ArgumentError(rule, `${option} must be null or a finite number ≥ 0, got ${show(value)}`);
+  }
+}
+
+/** `value` is a finite number > 0. */
+export function checkPositive(rule: string, option: string, value: unknown): void {
+  if (typeof value !== "number" || !(value > 0) || value === Number.POSITIVE_INFINITY) {
+    throw new ArgumentError(rule, `${option} must be a finite number > 0, got ${show(value)}`);
+  }
+}
+
 /** `value` is a number in [0, 1). */
 export function checkDecay(rule: string, option: string, value: unknown): void {
   if (typeof value !== "number" || !(value >= 0 && value < 1)) {

@@ -62,6 +62,7 @@ export class ParameterGroup<Options extends object> {
   readonly entries: readonly Entry[];
   readonly #rule: Rule<string, Options>;
   readonly #step: () => number;
+  readonly #initial: LearningRate;
   #settings: GroupSettings<Options>;
 
   constructor(
@@ -83,6 +84,7 @@ export class ParameterGroup<Options extends object> {
       fixed: rule.defaults,
     };
     this.#settings = resolve(rule, base, given, step());
+    this.#initial = this.#settings.lr;
   }
 
   /**
@@ -103,6 +105,10 @@ export class ParameterGroup<Options extends object> {
     this.#settings = resolve(this.#rule, this.#settings, { lr } as GroupOptions<Options>, this.#step());
   }
 
+  /** The learning rate the group was made with; of a schedule, the first. */
+  get initialLr(): number {
+    return typeof this.#initial === "number" ? this.#initial : this.#initial(0);
+  }
   /** The schedule, or the constant rate. */
   get learningRate(): LearningRate {
     return this.#settings.lr;

@@ -1,9 +1,11 @@
 /** `@thalweg/core/optim`: optimizers, and what they are built from. */
 import { adam, adamW } from "./adam.ts";
 import { lookahead } from "./lookahead.ts";
+import type { AnyNamedOptimizer } from "./namedOptimizer.ts";
 import { sgd } from "./sgd.ts";
 import { asam, sam } from "./sharpness.ts";
 
+export * from "../schedule/index.ts";
 export { type AdamOptions, adam, adamRule, adamW, adamWRule } from "./adam.ts";
 export { checkBetas, checkBoolean, checkDecay, checkNonNegative, checkPositiveInteger } from "./checks.ts";
 export { applyTransforms, type GradientTransform } from "./gradientTransform.ts";
@@ -17,7 +19,7 @@ export type {
 } from "./groups.ts";
 export type { ScheduledOptions } from "./hyperparameters.ts";
 export { type LookaheadOptions, lookahead } from "./lookahead.ts";
-export { type NamedOptimizer, namedOptimizer } from "./namedOptimizer.ts";
+export { type AnyNamedOptimizer, type NamedOptimizer, namedOptimizer } from "./namedOptimizer.ts";
 export { type MinimizeOptions, Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
 export type {
   Convention,
@@ -25,7 +27,6 @@ export type {
   Rule,
   ScalarContext,
   ScalarMaker,
-  Schedule,
   Scheduled,
   ShareContext,
   SharedGroup,
@@ -42,6 +43,9 @@ export { type RuleTransform, type Wrapper, wrapper } from "./wrapper.ts";
 
 /** Every optimizer by its public name. */
 export const optimizers = { sgd, adam, adamW } as const;
+
+/** The same, for names that are known at run time only. */
+export const optimizersByName = optimizers as unknown as Readonly<Record<string, AnyNamedOptimizer>>;
 
 /** What goes round any of them, by its public name. */
 export const wrappers = { asam, lookahead, sam } as const;

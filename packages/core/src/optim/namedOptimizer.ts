@@ -21,6 +21,15 @@ export interface NamedOptimizer<ByConvention extends OptionsByConvention> {
   readonly rules: Readonly<Partial<Record<Convention, Rule<string, object>>>>;
 }
 
+/** Whatever optimizer it makes: for names that are known at run time only. Options are checked as they come. */
+export interface AnyNamedOptimizer {
+  (
+    parameters: OptimizerParameters<object>,
+    options?: OptimizerOptions<object> & { readonly convention?: Convention; readonly [option: string]: unknown },
+  ): Optimizer;
+  readonly rules: Readonly<Partial<Record<Convention, Rule<string, object>>>>;
+}
+
 /** A function that makes optimizers by one of `rules`. */
 export function namedOptimizer<ByConvention extends OptionsByConvention>(
   rules: Rules<ByConvention>,

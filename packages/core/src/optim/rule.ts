@@ -3,10 +3,10 @@
  * what one update makes of a parameter, its gradient and its state. Everything else (groups, step counts, learning
  * rates, schedules, saving, applying in place) is the Optimizer's, once for all rules.
  */
+import type { Schedule } from "../schedule/index.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
-/** A number of each update: how many updates were done before it (from 0) → the number. A pure function. */
-export type Schedule = (step: number) => number;
+export type { Schedule } from "../schedule/index.ts";
 
 /** Options as a user may give them: a schedule wherever a number may stand. */
 export type Scheduled<Value> = Value extends number
@@ -19,6 +19,8 @@ export type Scheduled<Value> = Value extends number
 export interface ScalarContext<Options extends object = object> {
   /** Learning rate in force at this update. */
   readonly lr: number;
+  /** Learning rate the group was made with; of a schedule, the first. */
+  readonly initialLr: number;
   /** Which update of these parameters this is, from 1. A parameter that had no gradient keeps its own count. */
   readonly step: number;
   /** Which update of the optimizer this is, from 1, whether or not these parameters had a gradient in each. */
@@ -63,6 +65,11 @@ export interface UpdateResult<State extends string> {
   readonly parameter: Tensor;
   /** New state: the names `initialState` gave. */
   readonly state?: Readonly<Partial<Record<State, Tensor>>>;
+  /**
+   * What `parameter` is made of, where the rule can tell: `from`, the value after decay, less `by`. For what changes the
+   * step and leaves the decay alone (`cautious`).
+   */
+  readonly step?: { readonly from: Tensor; readonly by: Tensor };
 }
 
 /** A group at one update, as `share` sees it. */

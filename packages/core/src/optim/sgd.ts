@@ -5,10 +5,10 @@
 import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";
 import { add, mul, sub } from "../tensor/elementwise.ts";
-import { checkBoolean, checkNonNegative } from "./checks.ts";
+import { checkBoolean, checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule } from "./rule.ts";
-import { withL2 } from "./weightDecay.ts";
+import { shrunk, withL2 } from "./weightDecay.ts";
 
 export interface SgdOptions {
   /** Factor on the buffer; 0 (default) keeps none. */
@@ -18,6 +18,22 @@ export interface SgdOptions {
   /** L2: weightDecay · p is added to the gradient. Default 0. */
   weightDecay: number;
   /** Look ahead along the buffer; wants momentum > 0 and dampening 0. Default false. */
+  nesterov: boolean;
+}
+
+export interface SgdKerasOptions {
+  /** Factor on the velocity; 0 (default) keeps none. */
+  momentum: number;
+  /** Look ahead along the velocity; without momentum it changes nothing. Default false. */
+  nesterov: boolean;
+  /** p shrinks by lr · weightDecay before the step; null (default) for none. */
+  weightDecay: number | null;
+}
+
+export interface SgdOptaxOptions {
+  /** Factor on the trace; null (default) keeps none. */
+  momentum: number | null;
+  /** Look ahead along the trace; without momentum it changes nothing. Default false. */
   nesterov: boolean;
 }
 
@@ -59,5 +75,65 @@ export const sgdRule: Rule<"momentumBuffer", SgdOptions> = {
   },
 };
 
-/** Stochastic gradient descent, as torch.optim.SGD. `lr` is required. */
-export const sgd = namedOptimizer<{ torch: SgdOptions }>({ torch: sgdRule });
+/**
+ *     p ← (1 - lr weightDecay) p
+ *     v ← momentum v - lr g
+ *     p ← p + momentum v - lr g with nesterov, p + v without
+ */
+export const sgdKerasRule: Rule<"velocity", SgdKerasOptions> = {
+  name: "sgd",
+  convention: "keras",
+  lr: 1e-2,
+  defaults: { momentum: 0, nesterov: false, weightDecay: null },
+  check({ momentum, nesterov, weightDecay }) {
+    checkNonNegative("sgd", "momentum", momentum);
+    checkBoolean("sgd", "nesterov", nesterov);
+    checkNonNegativeOrNull("sgd", "weightDecay", weightDecay);
+  },
+  initialState: (parameter, { momentum }) => (momentum === 0 ? {} : { velocity: zerosLike(parameter) }),
+  update(context) {
+    const { gradient, state, options, lr, scalar } = context;
+    const parameter = shrunk(context);
+    const step = mul(gradient, lr);
+    if (options.momentum === 0) return { parameter: sub(parameter, step) };
+    const momentum = scalar("momentum", ({ options }) => options.momentum);
+    const velocity = sub(mul(state.velocity, momentum), step);
+    const move = options.nesterov ? sub(mul(velocity, momentum), step) : velocity;
+    return { parameter: add(parameter, move), state: { velocity } };
+  },
+};
+
+/**
+ *     b ← g + momentum b
+ *     p ← p - lr (g + momentum b) with nesterov, p - lr b without
+ */
+export const sgdOptaxRule: Rule<"trace", SgdOptaxOptions> = {
+  name: "sgd",
+  convention: "optax",
+  defaults: { momentum: null, nesterov: false },
+  check({ momentum, nesterov }) {
+    checkNonNegativeOrNull("sgd", "momentum", momentum);
+    checkBoolean("sgd", "nesterov", nesterov);
+  },
+  initialState: (parameter, { momentum }) => (momentum === null ? {} : { trace: zerosLike(parameter) }),
+  update({ parameter, gradient, state, options, lr, scalar }) {
+    if (options.momentum === null) return { parameter: sub(parameter, mul(lr, gradient)) };
+    const momentum = scalar("momentum", ({ options }) => options.momentum ?? 0);
+    const trace = add(gradient, mul(momentum, state.trace));
+    const direction = options.nesterov ? add(gradient, mul(momentum, trace)) : trace;
+    return { parameter: sub(parameter, mul(lr, direction)), state: { trace } };
+  },
+};
+
+/**
+ * Stochastic gradient descent, as torch.optim.SGD; `lr` is required. With momentum 0.9 and a falling rate the usual choice
+ * for convolutional networks. Costs one tensor of state per parameter with momentum, none without. Conventions: PyTorch's
+ * buffer starts as the first gradient undampened and lr applies to all of it; keras (lr 0.01, decoupled weight decay)
+ * keeps steps already multiplied by lr, so that a change of lr acts on new gradients alone; optax's trace is PyTorch's
+ * buffer without dampening and weight decay.
+ */
+export const sgd = namedOptimizer<{ torch: SgdOptions; keras: SgdKerasOptions; optax: SgdOptaxOptions }>({
+  torch: sgdRule,
+  keras: sgdKerasRule,
+  optax: sgdOptaxRule,
+});

@@ -46,6 +46,7 @@ class Scalars<Options extends object> {
     this.#prefix = updated.groups.length > 1 ? `${name}.${group.name}` : name;
     this.#context = () => ({
       lr: group.lr,
+      initialLr: group.initialLr,
       step: step(),
       optimizerStep: updated.step() + 1,
       options: group.currentOptions,

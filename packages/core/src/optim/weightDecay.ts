@@ -7,6 +7,11 @@ interface WithWeightDecay {
   readonly weightDecay: number;
 }
 
+interface WithOptionalWeightDecay {
+  /** Keras: null stands for none. */
+  readonly weightDecay: number | null;
+}
+
 /** L2: g + weightDecay p. */
 export function withL2<Options extends WithWeightDecay>({
   parameter,
@@ -25,14 +30,14 @@ export function withL2<Options extends WithWeightDecay>({
 }
 
 /** Decoupled (Loshchilov & Hutter): (1 - lr weightDecay) p. */
-export function shrunk<Options extends WithWeightDecay>({
+export function shrunk<Options extends WithOptionalWeightDecay>({
   parameter,
   options,
   scalar,
 }: UpdateContext<never, Options> | UpdateContext<string, Options>): Tensor {
-  if (options.weightDecay === 0) return parameter;
+  if (options.weightDecay === 0 || options.weightDecay === null) return parameter;
   return mul(
     parameter,
-    scalar("shrink", ({ lr, options }) => 1 - lr * options.weightDecay),
+    scalar("shrink", ({ lr, options }) => 1 - lr * (options.weightDecay ?? 0)),
   );
 }

@@ -1,0 +1,66 @@
+/** What a run of the benchmark found: printed as JSON, as a table, and as a page. */
+
+export interface BenchReport {
+  /** When the run began, ISO 8601. */
+  readonly date: string;
+  readonly machine: MachineReport;
+  /** Of every runner by name: version, engine, device. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Threads each runner computed with. */
+  readonly threads: Readonly<Record<string, number>>;
+  /** In the order they were named: Thalweg's backends, then the peers. */
+  readonly runners: readonly RunnerReport[];
+  readonly workloads: readonly { readonly name: string; readonly about: string }[];
+  readonly results: readonly WorkloadResult[];
+  /** Runners that did not measure a workload, and why: they lack something, or came to another result. */
+  readonly missing: readonly { readonly workload: string; readonly runner: string; readonly reason: string }[];
+  readonly ratios: readonly Ratio[];
+}
+
+export interface RunnerReport {
+  readonly name: string;
+  readonly kind: "backend" | "peer";
+}
+
+export interface MachineReport {
+  readonly processor: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly system: string;
+  readonly node: string;
+  /** What this machine can do, measured in this run. */
+  readonly limits: MachineLimits;
+}
+
+/** GFLOP/s of float32 multiply-adds (each counts as two) held in registers, on one thread; GB/s of copying large arrays, read plus written, on one thread. */
+export interface MachineLimits {
+  readonly scalarGflops: number;
+  /** Undefined where WebAssembly has no SIMD. */
+  readonly simdGflops?: number;
+  readonly copyGbps: number;
+}
+
+export interface WorkloadResult {
+  readonly workload: string;
+  readonly runner: string;
+  /** Of one run. */
+  readonly medianMs: number;
+  readonly p10Ms: number;
+  readonly p90Ms: number;
+  readonly gflops?: number;
+  readonly gbps?: number;
+  /** Of the machine's limit that applies to the workload: multiply-adds with SIMD, times the runner's threads; or copying. */
+  readonly ofLimit?: number;
+  /** Of the runner's process. */
+  readonly peakBytes?: number;
+  /** Which of several ways the runner chose, where it has them: `started.note` of the protocol. */
+  readonly note?: string;
+}
+
+/** How many times as long `peer` takes as `runner`: above 1, `runner` is faster. */
+export interface Ratio {
+  readonly workload: string;
+  readonly runner: string;
+  readonly peer: string;
+  readonly ratio: number;
+}

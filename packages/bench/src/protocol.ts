@@ -1,0 +1,33 @@
+/**
+ * How the harness talks to a runner, which is a process of its own in whatever language: one JSON object per line, a
+ * request on its standard input, then one answer on its standard output. Nothing else may be written there.
+ */
+import type { WorkloadSpec } from "./spec.ts";
+
+export type Request =
+  /** First, once. What `options` holds is the runner's own. */
+  | { readonly kind: "load"; readonly threads?: number; readonly options: Readonly<Record<string, unknown>> }
+  | { readonly kind: "start"; readonly workload: WorkloadSpec }
+  | { readonly kind: "run"; readonly times: number }
+  /** Runs again and again for at least this long, at least once. */
+  | { readonly kind: "measure"; readonly milliseconds: number }
+  /** What the runs so far computed, for comparison among runners. */
+  | { readonly kind: "check" }
+  | { readonly kind: "memory" };
+
+export type Answer =
+  | {
+      readonly kind: "loaded";
+      /** Versions, engine and device: what a reader needs to repeat the figures. */
+      readonly description: string;
+      readonly threads: number;
+    }
+  /** `reason` it cannot be done, or none. `note`: which of several ways the runner chose for it, as a reader should know. */
+  | { readonly kind: "started"; readonly reason?: string; readonly note?: string }
+  | { readonly kind: "ran" }
+  /** The milliseconds that all the runs took together. */
+  | { readonly kind: "measured"; readonly milliseconds: number; readonly runs: number }
+  | { readonly kind: "checked"; readonly values: readonly number[] }
+  /** Of the process since it started, in bytes; undefined where it cannot be told. */
+  | { readonly kind: "memory"; readonly peakBytes?: number }
+  | { readonly kind: "failed"; readonly message: string };
