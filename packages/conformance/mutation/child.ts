@@ -30,8 +30,8 @@ for (const layer of assignment.layers) {
   const report = await runCases(mutated, own, { bail: true });
   const [failure] = report.failures;
   const failed = failure ? { case: failure.case, message: failure.message.slice(0, 500) } : null;
-  results.push({ layer, cases: own.length, seconds: (performance.now() - start) / 1000, failed });
-  if (failed && first) break;
+  results.push({ layer, cases: own.length, seconds: (performance.now() - start) / 1000, applied, failed });
+  if (failed && first && applied > 0) break;
 }
 process.stdout.write(`\n${JSON.stringify({ applied, layers: results } satisfies ChildResult)}\n`);
 process.exit(0);

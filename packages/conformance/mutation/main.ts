@@ -66,6 +66,11 @@ function verdictOf(outcome: Outcome): Verdict {
     return { survived: false, by: `${kind} in ${layer}`, detail };
   }
   const { applied, layers } = outcome.result;
+  const unfounded = layers.find((layer) => layer.failed && layer.applied === 0);
+  if (unfounded?.failed) {
+    const { layer, failed } = unfounded;
+    return { survived: true, by: "UNFOUNDED", detail: `${layer}/${failed.case} failed before anything was broken` };
+  }
   if (applied === 0) return { survived: true, by: "NEVER APPLIED", detail: "the suite gives it nothing to break" };
   const killers = layers.filter(({ failed }) => failed !== null);
   const [first] = killers;

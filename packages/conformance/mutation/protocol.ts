@@ -16,6 +16,8 @@ export interface LayerResult {
   readonly layer: Layer;
   readonly cases: number;
   readonly seconds: number;
+  /** Times that the mutant had changed something when the layer ended. */
+  readonly applied: number;
   /** The first case that failed. */
   readonly failed: { readonly case: string; readonly message: string } | null;
 }

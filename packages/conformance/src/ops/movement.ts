@@ -2,7 +2,7 @@
 import type { Tensor } from "@thalweg/core";
 import * as t from "@thalweg/core";
 import { booleans, floats, floatsOf, type Input, integers, integersOf, specialFloats } from "./inputs.ts";
-import { type Operation, type Outputs, type Variant, variant } from "./operation.ts";
+import { type Operation, type Outputs, rounding, type Variant, variant } from "./operation.ts";
 
 type View = (x: Tensor) => Outputs;
 
@@ -157,11 +157,14 @@ const joins: readonly Operation[] = [
       reversed,
     ),
     variant("with nothing", (...x) => t.concat(x, { axis: 0 }), empty, floats([3, 4]), empty),
-    variant(
-      "what was computed",
-      (a, b) => t.sum(t.concat([t.mul(a, 2), t.exp(b), a], { axis: -1 }), { axis: -1 }),
-      floats([9, 5]),
-      floats([9, 2]),
+    rounding(
+      "logSumExp",
+      variant(
+        "what was computed",
+        (a, b) => t.sum(t.concat([t.mul(a, 2), t.exp(b), a], { axis: -1 }), { axis: -1 }),
+        floats([9, 5]),
+        floats([9, 2]),
+      ),
     ),
     variant("integers", (...x) => t.concat(x, { axis: 1 }), whole, integers([6, 1], 0, 9)),
   ),
@@ -203,11 +206,14 @@ const indexing: readonly Operation[] = [
       reversed,
       integers([6, 5], 0, 7, { layout: "permuted" }),
     ),
-    variant(
-      "of what was computed",
-      (x, index) => t.gather(t.exp(x), index, { axis: 2 }),
-      permuted,
-      integers([5, 3, 2], 0, 4),
+    rounding(
+      "exp",
+      variant(
+        "of what was computed",
+        (x, index) => t.gather(t.exp(x), index, { axis: 2 }),
+        permuted,
+        integers([5, 3, 2], 0, 4),
+      ),
     ),
     variant("integers", (x, index) => t.gather(x, index, along0), whole, integers([9, 8], 0, 6)),
   ),

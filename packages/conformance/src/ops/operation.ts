@@ -14,7 +14,12 @@ export interface Variant {
   readonly call: (...inputs: Tensor[]) => Outputs;
   /** Dtypes it needs beside those of its inputs and of the floats. */
   readonly needs?: readonly DType[];
+  /** The row of the table of tolerances, where it is another operation that rounds. Default: the operation's own. */
+  readonly rounds?: string;
 }
+
+/** A variant in which it is the operation `op` that rounds. */
+export const rounding = (op: string, made: Variant): Variant => ({ ...made, rounds: op });
 
 export interface Operation {
   /** Its name in @thalweg/core and in the table of tolerances. */
