@@ -16,6 +16,7 @@ export type {
   WorkloadResult,
 } from "./benchReport.ts";
 export { bestLimits, measureLimits } from "./limits/limits.ts";
+export { machineReport } from "./machine.ts";
 export {
   type Measured,
   type Measurement,
@@ -24,6 +25,10 @@ export {
   type Progress,
   type Runner,
 } from "./measure.ts";
+export { type UpdateCosts, updateCosts } from "./optimizers/costs.ts";
+export { timeBeside, type UpdateTime, type UpdateTimeOptions } from "./optimizers/times.ts";
+export { baseline, type NamedUpdate, namedUpdates } from "./optimizers/updates.ts";
+export { named } from "./pattern.ts";
 export { findPeers, installPeers, PeerError, type PeerName, type PeerOptions, peerNames } from "./peers.ts";
 export { type Launch, RunnerError, RunnerProcess } from "./process.ts";
 export type { Answer, Request } from "./protocol.ts";

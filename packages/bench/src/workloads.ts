@@ -1,5 +1,7 @@
 /** What is measured, by name. */
-import { optimizers } from "@thalweg/core/optim";
+import { zeros } from "@thalweg/core";
+import { optimizersByName } from "@thalweg/core/optim";
+import { named } from "./pattern.ts";
 import type { SpecOf, Workload } from "./spec.ts";
 
 /** Bytes of a float32. */
@@ -36,16 +38,13 @@ function gptFlops({ vocabulary, width, layers, context, batch }: SpecOf<"gpt">):
   return 3 * 2 * perToken * batch * context;
 }
 
-/** State tensors of each rule at its defaults, all of the parameter's size. */
-const stateTensors: Readonly<Record<string, number>> = { sgd: 0, adam: 2, adamW: 2 } satisfies Record<
-  keyof typeof optimizers,
-  number
->;
-
-/** The parameter and each state tensor are read and written, the gradient is read. */
+/** The parameter and its state, as the rule at its defaults starts it, are read and written, the gradient is read. */
 function updateBytes({ optimizer, size }: Pick<SpecOf<"optimizer">, "optimizer" | "size">): number | undefined {
-  const states = stateTensors[optimizer];
-  return states === undefined ? undefined : float * size * (2 * (1 + states) + 1);
+  const rule = optimizersByName[optimizer]?.rules.torch;
+  if (!rule) return undefined;
+  const state = Object.values(rule.initialState(zeros([size]), rule.defaults, "weight"));
+  const elements = state.reduce((sum, tensor) => sum + (tensor?.size ?? 0), 0);
+  return float * (2 * (size + elements) + size);
 }
 
 const matmul = (size: number, warmUp: number, repeats: number): Workload => ({
@@ -146,7 +145,7 @@ function update(optimizer: string, size: number, tensors = 1): Workload {
 }
 
 const updates: readonly Workload[] = [
-  ...Object.keys(optimizers).flatMap((name) => [update(name, 1_000_000), update(name, 32_000_000)]),
+  ...Object.keys(optimizersByName).flatMap((name) => [update(name, 1_000_000), update(name, 32_000_000)]),
   { ...update("adamW", 1_000_000, 400), name: "optimizer-adamw-many" },
 ];
 
@@ -220,23 +219,5 @@ const usual = ({ spec }: Workload): boolean =>
  */
 export function findWorkloads(pattern?: string): readonly Workload[] {
   if (pattern === undefined) return workloads.filter(usual);
-  const found = new Set(pattern.split(",").flatMap((part) => matching(part.trim())));
-  return workloads.filter((workload) => found.has(workload));
-}
-
-const literal = (text: string): string => text.replace(/[.+?^${}()|[\]\\]/g, "\\$&");
-
-function matching(pattern: string): readonly Workload[] {
-  const wanted = pattern.toLowerCase();
-  const by = (test: (name: string) => boolean) => workloads.filter(({ name }) => test(name.toLowerCase()));
-  // A whole name is that workload alone, though others may begin with it (scaling-batch-1, scaling-batch-128).
-  let found = by((name) => name === wanted);
-  if (found.length === 0 && wanted.includes("*")) {
-    const expression = new RegExp(`^${wanted.split("*").map(literal).join(".*")}$`);
-    found = by((name) => expression.test(name));
-  } else if (found.length === 0 && wanted !== "") found = by((name) => name.includes(wanted));
-  if (found.length > 0) return found;
-  throw new Error(
-    `no workload matches ${pattern || "an empty pattern"}; there are ${workloads.map(({ name }) => name).join(", ")}`,
-  );
+  return named(workloads, pattern, "workload");
 }
