@@ -11,6 +11,7 @@ import { addBenchCommand } from "./benchCommand.ts";
 import { type ConformanceOptions, conformance } from "./conformance.ts";
 import type { Io } from "./io.ts";
 import { modelNames } from "./models.ts";
+import { addOptimizersCommand } from "./optimizersCommand.ts";
 import { type TrainOptions, train } from "./train.ts";
 
 /** Of `main`: done; what was asked for could not be done; the question was wrong. */
@@ -81,6 +82,7 @@ function program(io: Io): { command: Command; outcome: { failed: boolean } } {
       outcome.failed = !(await conformance(options, io));
     });
   addBenchCommand(command, io, whole(1));
+  addOptimizersCommand(command, io);
   return { command, outcome };
 }
 

@@ -13,7 +13,45 @@ import { loadTrainData, type TrainData } from "./trainData.ts";
 type OptimizerName = keyof typeof optimizers;
 
 /** First learning rates that suit these small networks; they fall to 0 along half a cosine, which ends on steady ground. */
-const learningRates: Readonly<Record<OptimizerName, number>> = { sgd: 0.1, adam: 2e-3, adamW: 2e-3 };
+const learningRates: Readonly<Record<OptimizerName, number>> = {
+  adaBelief: 2e-3,
+  adadelta: 1,
+  adafactor: 0.02,
+  adagrad: 0.02,
+  adam: 2e-3,
+  adamax: 4e-3,
+  adamMini: 2e-3,
+  adamW: 2e-3,
+  adan: 4e-3,
+  adEMAMix: 1e-3,
+  asgd: 0.1,
+  cautiousAdamW: 2e-3,
+  cautiousLion: 2e-4,
+  dAdaptAdam: 0.1,
+  grams: 2e-3,
+  lamb: 0.01,
+  lars: 0.1,
+  lion: 2e-4,
+  mars: 3e-3,
+  muon: 0.02,
+  nadam: 2e-3,
+  novoGrad: 0.02,
+  prodigy: 1,
+  radam: 2e-3,
+  rmsprop: 1e-3,
+  rprop: 1e-4,
+  scheduleFreeAdamW: 2.5e-3,
+  scheduleFreeSgd: 1,
+  sgd: 0.1,
+  shampoo: 0.05,
+  signSgd: 2e-4,
+  signum: 2e-4,
+  sm3: 0.1,
+  soap: 3e-3,
+  sophiaG: 2e-4,
+  sparseAdam: 2e-3,
+  yogi: 0.01,
+};
 
 export interface TrainOptions {
   model: ModelName;

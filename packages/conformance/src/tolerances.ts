@@ -218,6 +218,17 @@ const table: readonly (readonly [string, ToleranceRow])[] = [
     gradient: summed(2),
     reason: "Sums of n products; blocked accumulation adds in another order.",
   }),
+  ...rows("qr newtonSchulz", {
+    output: summed(16),
+    gradient: summed(64),
+    reason: "A chain of reflections or of products, each a sum that is rounded.",
+  }),
+  ...rows("eigh inverseRoot", {
+    output: summed(64),
+    gradient: summed(512),
+    reason:
+      "Tens of rotations, each of everything; eigenvectors move by the error over the gap between eigenvalues, and roots of small eigenvalues by theirs.",
+  }),
   ...rows("scaledDotProductAttention lstmCell gruCell", {
     output: summed(8),
     gradient: summed(16),
@@ -247,6 +258,40 @@ export const optimizerTolerance = {
   float64: float64Tolerance,
   float32: 4e-6,
   reason: "Errors of every step are carried through some tens of steps; a wrong constant shows at 1e-3.",
+} as const;
+
+/** Those whose float32 trajectories are further off by what they compute. */
+const optimizersFurtherOff: ReadonlyMap<string, { readonly float32: number; readonly reason: string }> = new Map([
+  [
+    "shampoo",
+    {
+      float32: 5e-3,
+      reason:
+        "Where there was no gradient yet, an eigenvalue is epsilon (1e-4) and the rounding of a sum of squares of size 10, which is 1e-6: a hundredth of it, a quarter of that in its inverse fourth root. Roots that serve for several steps meet gradients in such directions. Another power or a stale statistic shows at 1e-1.",
+    },
+  ],
+]);
+
+/** How far a trajectory of an optimizer may be off. */
+export const optimizerToleranceOf = (optimizer: string, floats: "float64" | "float32"): number =>
+  (floats === "float32" ? optimizersFurtherOff.get(optimizer)?.float32 : undefined) ?? optimizerTolerance[floats];
+
+/**
+ * The same for optimizers that search along a line (`lbfgs`). In float32 of what the parameters are worth: the loss at them,
+ * relative to the largest of its curve.
+ */
+export const lineSearchTolerance = {
+  float64: float64Tolerance,
+  float32: 5e-2,
+  reason:
+    "Whether to go on is decided by changes of loss and parameters down to 1e-9, which float32 does not resolve: a search may end elsewhere in a valley, or an iteration later. Quadratics agree to 1e-6 all the same, and so do the first steps in Rosenbrock's valley.",
+} as const;
+
+/** Gradient transforms: largest error relative to the largest entry of the array. */
+export const transformTolerance = {
+  float64: float64Tolerance,
+  float32: 2e-6,
+  reason: "One sum over all gradients, a root and a quotient: some ten ULP. A wrong epsilon or order shows at 1e-4.",
 } as const;
 
 /** Schedules: largest error relative to the largest number of the case. */

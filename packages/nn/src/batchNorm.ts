@@ -29,6 +29,8 @@ export type BatchNorm = ModuleMethods &
     readonly bias: Parameter | undefined;
     readonly runningMean: Parameter;
     readonly runningVar: Parameter;
+    /** Weight of the newest batch in the running statistics. May be set; a compiled function notices. */
+    momentum: number;
   };
 
 /**
@@ -43,9 +45,7 @@ export function batchNorm(
   { eps = 1e-5, momentum = 0.1, affine = true, dtype = "float32" }: BatchNormOptions = {},
 ): BatchNorm {
   checkCount("batchNorm", "numFeatures", numFeatures);
-  if (!(momentum >= 0 && momentum <= 1)) {
-    throw new ArgumentError("batchNorm", `momentum must be in [0, 1], got ${momentum}`);
-  }
+  checkMomentum(momentum);
   const shape = [numFeatures];
   const weight = affine ? new Parameter(ones(shape, { dtype })) : undefined;
   const bias = affine ? new Parameter(zeros(shape, { dtype })) : undefined;
@@ -53,8 +53,8 @@ export function batchNorm(
   const runningVar = new Parameter(ones(shape, { dtype }), { trainable: false });
 
   const forward = (x: Tensor): Tensor => {
-    const { training } = self;
-    guard(() => self.training === training);
+    const { training, momentum } = self;
+    guard(() => self.training === training && self.momentum === momentum);
     if (x.rank < 2 || x.rank > 4 || x.shape[1] !== numFeatures) {
       throw new ShapeError(
         "batchNorm",
@@ -71,6 +71,24 @@ export function batchNorm(
     }
     return result.output;
   };
-  const self: BatchNorm = module({ weight, bias, runningMean, runningVar }, forward, "batchNorm");
+  let current = momentum;
+  const self = Object.defineProperty(
+    module({ weight, bias, runningMean, runningVar }, forward, "batchNorm"),
+    "momentum",
+    {
+      get: () => current,
+      set: (value: number) => {
+        checkMomentum(value);
+        current = value;
+      },
+      enumerable: true,
+    },
+  ) as BatchNorm;
   return self;
+}
+
+function checkMomentum(momentum: number): void {
+  if (!(momentum >= 0 && momentum <= 1)) {
+    throw new ArgumentError("batchNorm", `momentum must be in [0, 1], got ${momentum}`);
+  }
 }

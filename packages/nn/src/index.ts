@@ -37,3 +37,4 @@ export { orthogonal } from "./orthogonal.ts";
 export { adaptiveAvgPool2d, avgPool2d, flatten, maxPool2d } from "./pooling.ts";
 export { type GruCell, gruCell, type LstmCell, type LstmState, lstmCell } from "./recurrent.ts";
 export { parameterCount, summary } from "./summary.ts";
+export { updateBatchNorm } from "./updateBatchNorm.ts";

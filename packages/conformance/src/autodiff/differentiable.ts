@@ -5,6 +5,7 @@ import { type DifferentiableCase, differentiableCases } from "../golden/differen
 import { callGoldenOp } from "../golden/opCases.ts";
 import { type FloatDType, makeInput } from "../golden/schema.ts";
 import { floats, floatsOf, type Input, integersOf, makeTensor } from "../ops/inputs.ts";
+import { signlessEigen } from "../ops/decompositions.ts";
 import type { Outputs } from "../ops/operation.ts";
 
 /** A function of some float inputs, given as they are built on: other inputs are constants of it. */
@@ -22,6 +23,8 @@ export interface Differentiable {
   readonly outputs: (variables: readonly Tensor[], floats: FloatDType) => readonly Tensor[];
   /** Elements that meet in one sum, at most. */
   readonly length: number;
+  /** Whether its derivatives have none themselves. */
+  readonly once?: boolean;
 }
 
 const asList = (outputs: Outputs): readonly Tensor[] => (outputs instanceof t.Tensor ? [outputs] : outputs);
@@ -102,6 +105,10 @@ const furtherCases: readonly Differentiable[] = [
   further("chunk", (x) => t.chunk(x, 3, { axis: 1 }), matrix),
   further("take", (x, index) => t.take(x, index), matrix, integersOf([11, 0, 5, 5])),
   further("outer", t.outer, floats([3]), floats([4], { seed: 1 })),
+  further("qr", (x) => Object.values(t.qr(x)) as Tensor[], floats([3, 2], { seed: 1 })),
+  further("newtonSchulz", (x) => t.newtonSchulz(t.mul(x, 0.25), { steps: 2 }), floats([2, 3])),
+  { ...further("eigh", signlessEigen, floats([3, 3], { seed: 2 })), once: true },
+  { ...further("inverseRoot", (x) => t.inverseRoot(x, 4, { eps: 6 }), floats([3, 3])), once: true },
   further(
     "convTranspose1d",
     (x, weight, bias) => t.convTranspose1d(x, weight, bias, { stride: 2, padding: 1, outputPadding: 1 }),

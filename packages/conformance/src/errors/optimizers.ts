@@ -47,7 +47,7 @@ const common: readonly BadCall[] = Object.entries(optimizersByName).flatMap(([na
       `${name} with an option there is not`,
       ArgumentError,
       `${name}: unknown option beta9; expected one of`,
-      () => make([one()], { lr: 0.1, beta9: 1 } as { lr: number }),
+      () => make([one()], { lr: 0.1, beta9: 1 }),
     ],
     [
       `${name} of nothing`,

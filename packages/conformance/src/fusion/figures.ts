@@ -100,6 +100,10 @@ export const figures: Readonly<Record<string, Expected>> = {
   },
   attention: { every: ["1 loop, 2 matmul", 4352, 2816, 2048], loops: ["3 loop", 4352, 2816, 2048] },
   "gradient of attention": { every: ["1 loop, 5 matmul", 10496, 6400, 4096], loops: ["5 loop", 9472, 6400, 4096] },
+  // Updates that reduce: norms of each parameter, or sums over its rows and columns.
+  "update of adafactor": both("16 loop", 28884, 11940, 5760),
+  "update of lamb": both("12 loop", 52380, 32904, 16896),
+  "update of sm3": both("11 loop", 23704, 6720, 576),
   // Training.
   // The last norm takes the update of its parameter along, which is then copied into place: 12 KiB more than apart.
   "update of adamW with gradients clipped by their norm": both("8 loop", 32564, 24144, 8064),

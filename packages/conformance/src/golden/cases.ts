@@ -1,13 +1,15 @@
 /** Golden files as cases of the suite: each of their cases in float64, where the backend has it, and in float32. */
 import type { Case } from "../case.ts";
 import { needDTypes } from "../needs.ts";
-import { optimizerTolerance } from "../tolerances.ts";
+import { lineSearchTolerance, optimizerToleranceOf } from "../tolerances.ts";
+import { isAsynchronous } from "./asynchronousOptimizerCases.ts";
 import { type Comparison, mismatch } from "./compare.ts";
 import { compareAutodiffCase, compareOpCase } from "./comparisons.ts";
 import type { GoldenFile } from "./files.ts";
 import { type GoldenOptimizerCase, isKnownOptimizer, largestError, runOptimizerCase } from "./optimizerCases.ts";
 import { checkScheduleCase, unknownSchedule } from "./scheduleCases.ts";
 import type { FloatDType } from "./schema.ts";
+import { checkTransformCase, unknownTransform } from "./transformCases.ts";
 
 async function checkOptimizerCase(
   name: string,
@@ -15,12 +17,13 @@ async function checkOptimizerCase(
   golden: GoldenOptimizerCase,
   floats: FloatDType,
 ): Promise<void> {
-  for (const mode of ["direct", "compiled"] as const) {
+  const asynchronous = isAsynchronous(name, convention);
+  const allowed = asynchronous ? lineSearchTolerance[floats] : optimizerToleranceOf(name, floats);
+  // What waits for values compiles its own parts.
+  for (const mode of asynchronous ? (["compiled"] as const) : (["direct", "compiled"] as const)) {
     const error = largestError(await runOptimizerCase(name, convention, golden, { floats, mode }));
-    if (!(error <= optimizerTolerance[floats])) {
-      throw new Error(
-        `${mode}: off by ${error.toPrecision(3)} of the largest entry, expected ${optimizerTolerance[floats]}`,
-      );
+    if (!(error <= allowed)) {
+      throw new Error(`${mode}: off by ${error.toPrecision(3)} of the largest entry, expected ${allowed}`);
     }
   }
 }
@@ -100,8 +103,13 @@ function casesOf(file: GoldenFile): readonly Case[] {
       }));
     }
     case "transforms": {
-      const { transform, cases } = file.content;
-      return inEachDType(file, "transforms", transform, cases, unknown(`the transform ${transform}`));
+      const { transform, convention, cases } = file.content;
+      const subject = convention === undefined ? transform : `${transform}.${convention}`;
+      const unknownBecause = unknownTransform(file.content);
+      return inEachDType(file, "transforms", subject, cases, async (golden, floats) => {
+        if (unknownBecause !== undefined) throw new Error(unknownBecause);
+        await checkTransformCase(file.content, golden, floats);
+      });
     }
     case "invalid":
       return [

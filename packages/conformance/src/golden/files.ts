@@ -105,21 +105,53 @@ function checkAutodiffCase(where: string, golden: JsonObject): void {
   for (const key of ["gradients", "vectors", "hessianVectorProducts"]) perTensor(`${where}.${key}`, golden[key], sizes);
 }
 
-function parameterSizes(where: string, parameters: Json | undefined): number[] {
+interface ParameterSize {
+  readonly size: number;
+  /** Along the first axis. */
+  readonly rows: number;
+}
+
+function parameterSizes(where: string, parameters: Json | undefined): ParameterSize[] {
   return list(`${where}.parameters`, parameters).map((parameter, i) => {
     const at = `${where}.parameters[${i}]`;
     const { name, shape, values } = object(at, parameter);
     text(`${at}.name`, name);
     const size = sizeOf(`${at}.shape`, shape);
     numbers(`${at}.values`, values, size);
-    return size;
+    return { size, rows: (shape as readonly number[])[0] ?? 1 };
   });
+}
+
+/** Gradients step by step: per parameter its numbers, null, or some of its rows. */
+function gradientSteps(where: string, value: Json | undefined, parameters: readonly ParameterSize[]): void {
+  for (const [t, step] of list(where, value).entries()) {
+    const gradients = list(`${where}[${t}]`, step);
+    if (gradients.length !== parameters.length) {
+      throw new SchemaError(`${where}[${t}]: got ${gradients.length} gradients, expected ${parameters.length}`);
+    }
+    for (const [i, gradient] of gradients.entries()) {
+      const at = `${where}[${t}][${i}]`;
+      const { size, rows } = parameters[i] as ParameterSize;
+      if (gradient === null) continue;
+      if (!isObject(gradient)) {
+        numbers(at, gradient, size);
+        continue;
+      }
+      const indices = list(`${at}.indices`, gradient.indices);
+      const wrong = indices.findIndex(
+        (row) => !Number.isInteger(row) || (row as number) < 0 || (row as number) >= rows,
+      );
+      if (wrong >= 0) throw new SchemaError(`${at}.indices: ${JSON.stringify(indices[wrong])} is none of ${rows} rows`);
+      numbers(`${at}.values`, gradient.values, rows === 0 ? 0 : (indices.length * size) / rows);
+    }
+  }
 }
 
 function checkOptimizerCase(where: string, golden: JsonObject): void {
   object(`${where}.options`, golden.options);
-  const sizes = parameterSizes(where, golden.parameters);
-  if (golden.objective === undefined) list(`${where}.gradients`, golden.gradients);
+  const parameters = parameterSizes(where, golden.parameters);
+  const sizes = parameters.map(({ size }) => size);
+  if (golden.objective === undefined) gradientSteps(`${where}.gradients`, golden.gradients, parameters);
   else text(`${where}.objective.name`, object(`${where}.objective`, golden.objective).name);
   for (const [k, entry] of list(`${where}.expected`, golden.expected).entries()) {
     const { step, parameters } = object(`${where}.expected[${k}]`, entry);
@@ -139,7 +171,7 @@ function checkScheduleCase(where: string, golden: JsonObject): void {
 
 function checkTransformCase(where: string, golden: JsonObject): void {
   object(`${where}.options`, golden.options);
-  const sizes = parameterSizes(where, golden.parameters);
+  const sizes = parameterSizes(where, golden.parameters).map(({ size }) => size);
   perTensor(`${where}.gradients`, golden.gradients, sizes);
   perTensor(`${where}.expected`, golden.expected, sizes);
   if (golden.norm !== undefined) numbers(`${where}.norm`, [golden.norm]);

@@ -1,13 +1,20 @@
 /**
  * Golden optimizer trajectories: parameters, gradients and learning rates step by step, on whatever backend is current.
  */
-import { compile, Parameter, sum, type Tensor, tensor } from "@thalweg/core";
-import { type Optimizer, optimizers, wrappers } from "@thalweg/core/optim";
+import { compile, Parameter, sum, Tensor, tensor } from "@thalweg/core";
+import { type Optimizer, optimizers, SparseGradient, wrappers } from "@thalweg/core/optim";
+import { isAsynchronous, runAsynchronousCase } from "./asynchronousOptimizerCases.ts";
 import { type GoldenObjective, makeObjective } from "./objectives.ts";
 import type { FloatDType } from "./schema.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 type Values = readonly number[];
+
+/** A row-sparse gradient: some rows, and what is in them. */
+interface GoldenRows {
+  readonly indices: Values;
+  readonly values: Values;
+}
 
 export interface GoldenOptimizerCase {
   readonly name: string;
@@ -22,7 +29,7 @@ export interface GoldenOptimizerCase {
   /** Rate in force at each step. */
   readonly lrSchedule?: Values;
   /** One per step and parameter; null where there is none. */
-  readonly gradients?: readonly (readonly (Values | null)[])[];
+  readonly gradients?: readonly (readonly (Values | GoldenRows | null)[])[];
   /** Instead of gradients: what is minimised, in a closed loop. */
   readonly objective?: GoldenObjective;
   /** Observed before each step: one per parameter, or null. */
@@ -41,6 +48,9 @@ interface GoldenExpectation {
   /** At the parameters before the step, and where the gradient was taken. */
   readonly loss?: number;
   readonly perturbedLoss?: number;
+  /** So far, of optimizers that look at the loss as often as they need. */
+  readonly functionEvaluations?: number;
+  readonly iterations?: number;
 }
 
 export interface GoldenOptimizerFile {
@@ -72,6 +82,7 @@ type Make = (parameters: unknown, options: Options) => Optimizer;
 /** Whether there is an optimizer, or something that goes round one, of this name and convention. */
 export function isKnownOptimizer(name: string, convention = "torch"): boolean {
   if (convention === "torch" && Object.hasOwn(wrappers, name)) return true;
+  if (isAsynchronous(name, convention)) return true;
   const make = Object.hasOwn(optimizers, name) ? optimizers[name as keyof typeof optimizers] : undefined;
   return make !== undefined && Object.hasOwn(make.rules, convention);
 }
@@ -99,20 +110,28 @@ function groupsOf(golden: GoldenOptimizerCase, parameters: readonly Parameter[])
   return [{ parameters: shared }, ...own];
 }
 
-type Step = (gradients: ReadonlyMap<Parameter, Tensor>) => void;
+/** Plain data, so that a compiled function takes it. */
+type Gradient = Tensor | { readonly indices: Tensor; readonly values: Tensor };
+type Step = (gradients: ReadonlyMap<Parameter, Gradient>) => void;
+
+const asUpdate = (gradient: Gradient): Tensor | SparseGradient =>
+  gradient instanceof Tensor ? gradient : new SparseGradient(gradient);
 
 /** The function that applies one step: as it is, or compiled once for each set of parameters that have a gradient. */
 function makeStep(optimizer: Optimizer, mode: OptimizerRun["mode"]): Step {
-  if (mode === "direct") return (gradients) => optimizer.update(gradients);
-  const steps = new Map<string, (...gradients: Tensor[]) => Tensor>();
+  const update = (parameters: readonly Parameter[], gradients: readonly Gradient[]): void =>
+    optimizer.update(new Map(parameters.map((parameter, i) => [parameter, asUpdate(gradients[i] as Gradient)])));
+  if (mode === "direct") return (gradients) => update([...gradients.keys()], [...gradients.values()]);
+  const steps = new Map<string, (...gradients: Gradient[]) => Tensor>();
   return (gradients) => {
     const parameters = [...gradients.keys()];
     const key = parameters.map((parameter) => parameter.name).join();
     const step =
       steps.get(key) ??
-      compile((...inputs: Tensor[]): Tensor => {
-        optimizer.update(new Map(parameters.map((parameter, i) => [parameter, inputs[i] as Tensor])));
-        return sum(inputs[0] ?? tensor(0));
+      compile((...inputs: Gradient[]): Tensor => {
+        update(parameters, inputs);
+        const [first = tensor(0)] = inputs;
+        return sum(first instanceof Tensor ? first : first.values);
       });
     steps.set(key, step);
     step(...gradients.values());
@@ -144,17 +163,27 @@ export async function runOptimizerCase(
   golden: GoldenOptimizerCase,
   { floats, mode }: OptimizerRun,
 ): Promise<OptimizerResult[]> {
+  if (isAsynchronous(name, convention)) return runAsynchronousCase(name, golden, floats);
   const parameters = golden.parameters.map(
     ({ name, shape, values }) => new Parameter(tensor(Float64Array.from(values), { shape, dtype: floats }), { name }),
   );
   const options = convention === undefined ? golden.options : { ...golden.options, convention };
   const optimizer = makeOptimizer(name, groupsOf(golden, parameters), options);
-  const gradientsOf = (values: readonly (Values | null)[]): Map<Parameter, Tensor> =>
+  const gradientOf = (given: Values | GoldenRows, { shape }: Parameter): Gradient => {
+    if (!("indices" in given)) return tensor(Float64Array.from(given), { shape, dtype: floats });
+    const { indices, values } = given;
+    const rows = indices.length;
+    return {
+      indices: tensor(Int32Array.from(indices), { shape: [rows] }),
+      values: tensor(Float64Array.from(values), { shape: [rows, ...shape.slice(1)], dtype: floats }),
+    };
+  };
+  const gradientsOf = (values: readonly (Values | GoldenRows | null)[]): Map<Parameter, Gradient> =>
     new Map(
       parameters.flatMap((parameter, i) => {
         const given = values[i];
         if (!given) return [];
-        return [[parameter, tensor(Float64Array.from(given), { shape: parameter.shape, dtype: floats })] as const];
+        return [[parameter, gradientOf(given, parameter)] as const];
       }),
     );
   const objective = golden.objective && makeObjective(golden.objective, floats);
@@ -172,7 +201,7 @@ export async function runOptimizerCase(
     const rate = golden.lrSchedule?.[t];
     if (rate !== undefined) optimizer.lr = rate;
     const observed = golden.hessianGradients?.[t];
-    if (observed) optimizer.observe(gradientsOf(observed));
+    if (observed) optimizer.observe(new Map([...gradientsOf(observed)].map(([at, given]) => [at, asUpdate(given)])));
     if (closedStep) {
       const { loss, perturbedLoss } = closedStep();
       if (expected?.loss !== undefined) note("loss", [await loss.item()], [expected.loss]);
@@ -189,7 +218,11 @@ export async function runOptimizerCase(
       }
     };
     await noteParameters("", expected.parameters);
-    const evaluated = expected.averaged ?? expected.eval;
+    // The files give the average as state, 0 before a parameter's first update; the model is evaluated with its value then.
+    const averaged = expected.averaged?.map((values, i) =>
+      optimizer.state.has(parameters[i]?.name ?? "") ? values : (expected.parameters[i] ?? []),
+    );
+    const evaluated = averaged ?? expected.eval;
     if (evaluated) {
       optimizer.eval();
       await noteParameters("evaluation value of ", evaluated);

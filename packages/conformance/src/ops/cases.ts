@@ -8,6 +8,7 @@ import { needDTypes } from "../needs.ts";
 import { tolerances } from "../tolerances.ts";
 import { compositeOperations } from "./composites.ts";
 import { contractionOperations } from "./contractions.ts";
+import { decompositionOperations } from "./decompositions.ts";
 import { elementwiseOperations } from "./elementwise.ts";
 import { type Input, makeTensor } from "./inputs.ts";
 import { movementOperations } from "./movement.ts";
@@ -20,6 +21,7 @@ export const operations: readonly Operation[] = [
   ...reductionOperations,
   ...movementOperations,
   ...contractionOperations,
+  ...decompositionOperations,
   ...compositeOperations,
 ];
 

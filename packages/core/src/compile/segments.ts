@@ -16,7 +16,7 @@ function flatKernel(kernel: Kernel, buffers: readonly BufferSpec[]): LoopKernel 
   const plain = (affine: Affine): boolean =>
     affine.offset === 0 && !affine.dynamic && (affine.strides[0] ?? 0) <= 1 && (affine.strides[0] ?? 0) >= 0;
   for (const instruction of body) {
-    if (instruction.op === "index" || instruction.op === "inside" || instruction.op === "philox") return undefined;
+    if (instruction.op === "inside" || (instruction.op === "index" && !plain(instruction.affine))) return undefined;
     if (instruction.op === "load" && (instruction.conditions || !plain(instruction.at))) return undefined;
     if (instruction.op === "store" && !plain(instruction.at)) return undefined;
   }
@@ -38,6 +38,10 @@ function shapeOf(kernel: LoopKernel, buffers: readonly BufferSpec[]): Shape {
   const { size, buffers: table } = kernel.segments[0] as Segment;
   const strides: number[] = [];
   const body = bodyOf(kernel).map((instruction) => {
+    if (instruction.op === "index") {
+      strides.push(instruction.affine.strides[0] ?? 0);
+      return { ...instruction, affine: null };
+    }
     if (instruction.op !== "load" && instruction.op !== "store") return instruction;
     strides.push(instruction.at.strides[0] ?? 0);
     return { ...instruction, at: null };
@@ -91,8 +95,11 @@ function merge(shapes: readonly Shape[], pattern: readonly number[]): LoopKernel
   const first = (shapes[0] as Shape).kernel;
   let access = 0;
   const body = bodyOf(first).map((instruction) => {
+    const at = (): Affine => ({ offset: 0, strides: [pattern[access++] as number] });
+    // Counts from 0 in each segment, as accesses do.
+    if (instruction.op === "index") return { ...instruction, affine: at() };
     if (instruction.op !== "load" && instruction.op !== "store") return instruction;
-    return { ...instruction, at: { offset: 0, strides: [pattern[access++] as number] } };
+    return { ...instruction, at: at() };
   });
   return {
     ...first,

@@ -28,6 +28,9 @@ export class AutodiffError extends ThalwegError {}
 /** An index outside its axis, found while a kernel ran. */
 export class IndexError extends ThalwegError {}
 
+/** A NaN or an infinity where it was asked to be an error. */
+export class NonFiniteError extends ThalwegError {}
+
 /** A backend that is missing, disposed, or cannot do what was asked. */
 export class BackendError extends ThalwegError {}
 

@@ -3,9 +3,10 @@
  * 2012, "ADADELTA: an adaptive learning rate method", https://arxiv.org/abs/1212.5701 (algorithm 1).
  */
 import { zerosLike } from "../tensor/creation.ts";
-import { add, div, mul, sqrt, square, sub } from "../tensor/elementwise.ts";
+import { add, div, mul, sqrt, square } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkDecay, checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext, UpdateResult } from "./rule.ts";
 import { runningAverage } from "./runningAverage.ts";
@@ -52,7 +53,7 @@ function adadeltaStep<Options extends AveragesOptions>(
   const squareAvg = runningAverage(context, "rho", rho, state.squareAvg, square(g));
   const delta = mul(div(sqrt(add(state.accDelta, eps)), sqrt(add(squareAvg, eps))), g);
   const accDelta = runningAverage(context, "rho", rho, state.accDelta, square(delta));
-  return { parameter: sub(parameter, mul(lr, delta)), state: { squareAvg, accDelta } };
+  return { ...descended(parameter, mul(lr, delta)), state: { squareAvg, accDelta } };
 }
 
 function check({ rho, eps }: Readonly<AveragesOptions>): void {

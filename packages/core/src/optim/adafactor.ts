@@ -3,10 +3,11 @@
  * and in proportion to that of the parameter. Shazeer & Stern 2018, "Adafactor: adaptive learning rates with sublinear
  * memory cost", https://arxiv.org/abs/1804.04235 (algorithms 4 and 5).
  */
-import type { Shape } from "../graph/shape.ts";
+
 import { ArgumentError } from "../graph/errors.ts";
+import type { Shape } from "../graph/shape.ts";
 import { zeros, zerosLike } from "../tensor/creation.ts";
-import { add, div, maximum, mul, pow, rsqrt, sqrt, square, sub } from "../tensor/elementwise.ts";
+import { add, div, maximum, mul, pow, rsqrt, sqrt, square } from "../tensor/elementwise.ts";
 import { mean } from "../tensor/reduce.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import {
@@ -17,6 +18,7 @@ import {
   checkPositive,
   checkPositiveInteger,
 } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, ScalarContext, UpdateContext } from "./rule.ts";
 import { runningAverage } from "./runningAverage.ts";
@@ -53,7 +55,7 @@ export interface AdafactorOptaxOptions {
   minDimSizeToFactor: number;
   /** The second moment takes (t - decayOffset)^-decayRate of update t. Default 0.8. */
   decayRate: number;
-  /** Updates done before this optimizer took over. Default 0. */
+  /** The decay of the averages starts anew after this many updates of the optimizer. Default 0. */
   decayOffset: number;
   /** Make steps in proportion to the root mean square of the parameter, taken as 1e-3 at least. Default true. */
   multiplyByParameterScale: boolean;
@@ -77,8 +79,7 @@ interface Factors {
   readonly column: number;
 }
 
-const lastTwo = ({ rank }: Tensor): Factors | undefined =>
-  rank < 2 ? undefined : { row: rank - 1, column: rank - 2 };
+const lastTwo = ({ rank }: Tensor): Factors | undefined => (rank < 2 ? undefined : { row: rank - 1, column: rank - 2 });
 
 const reduced = (shape: Shape, axis: number): number[] => shape.map((size, i) => (i === axis ? 1 : size));
 
@@ -161,11 +162,9 @@ export const adafactorRule: Rule<MomentState, AdafactorOptions> = {
     const stepSize = relativeStepSize(context, parameter, "step");
     const state = moments(context, square(g), lastTwo(parameter), ({ step, options }) => step ** options.beta2Decay);
     const { rowVar, colVar, variance } = state as Record<MomentState, Tensor>;
-    const v = rowVar
-      ? div(mul(rowVar, colVar), maximum(mean(rowVar, { axis: -2, keepDim: true }), eps))
-      : variance;
+    const v = rowVar ? div(mul(rowVar, colVar), maximum(mean(rowVar, { axis: -2, keepDim: true }), eps)) : variance;
     const step = clipped(mul(rsqrt(maximum(v, floor)), g), d);
-    return { parameter: sub(shrunk(context), mul(stepSize, step)), state };
+    return { ...descended(shrunk(context), mul(stepSize, step)), state };
   },
 };
 
@@ -205,7 +204,7 @@ export const adafactorKerasRule: Rule<MomentState, AdafactorKerasOptions> = {
     const { rowVar, colVar, variance } = state as Record<MomentState, Tensor>;
     const v = rowVar ? mul(div(rowVar, mean(rowVar, { axis: -2, keepDim: true })), colVar) : variance;
     const step = clipped(div(g, sqrt(v)), d);
-    return { parameter: sub(parameter, mul(stepSize, step)), state };
+    return { ...descended(parameter, mul(stepSize, step)), state };
   },
 };
 
@@ -226,7 +225,7 @@ function twoLargest({ shape }: Tensor, { factored, minDimSizeToFactor }: Adafact
  *     m ← momentum m + (1 - momentum) u
  *     p ← p - m - weightDecayRate p
  *
- * w = (t - decayOffset)^-decayRate; t counts the updates of the optimizer. What is not factored has
+ * w = max(1, t - decayOffset)^-decayRate; t counts the updates of the optimizer. What is not factored has
  * v ← (1 - w) v + w (g² + eps) and u = g v^-½.
  */
 export const adafactorOptaxRule: Rule<MomentState | "momentumBuffer", AdafactorOptaxOptions> = {
@@ -247,12 +246,7 @@ export const adafactorOptaxRule: Rule<MomentState | "momentumBuffer", AdafactorO
   check(options) {
     checkPositiveInteger("adafactor", "minDimSizeToFactor", options.minDimSizeToFactor);
     checkNonNegative("adafactor", "decayRate", options.decayRate);
-    if (!Number.isInteger(options.decayOffset) || options.decayOffset > 0) {
-      throw new ArgumentError(
-        "adafactor",
-        `decayOffset must be a whole number ≤ 0 (minus the updates done before), got ${String(options.decayOffset)}`,
-      );
-    }
+    checkNonNegative("adafactor", "decayOffset", options.decayOffset);
     checkBoolean("adafactor", "multiplyByParameterScale", options.multiplyByParameterScale);
     if (options.clippingThreshold !== null) {
       checkPositive("adafactor", "clippingThreshold", options.clippingThreshold);
@@ -271,7 +265,7 @@ export const adafactorOptaxRule: Rule<MomentState | "momentumBuffer", AdafactorO
     const eps = scalar("eps", ({ options }) => options.eps);
     const factors = twoLargest(parameter, options);
     const fresh = ({ optimizerStep, options }: ScalarContext<AdafactorOptaxOptions>): number =>
-      (optimizerStep - options.decayOffset) ** -options.decayRate;
+      Math.max(1, optimizerStep - options.decayOffset) ** -options.decayRate;
     const next = moments(context, add(square(g), eps), factors, fresh);
     const { rowVar, colVar, variance } = next as Record<MomentState, Tensor>;
     const direction = factors
@@ -287,7 +281,7 @@ export const adafactorOptaxRule: Rule<MomentState | "momentumBuffer", AdafactorO
     const smooth = momentumBuffer ?? step;
     const rate = scalar("weightDecayRate", ({ options }) => options.weightDecayRate ?? 0);
     const move = options.weightDecayRate === null ? smooth : add(smooth, mul(rate, parameter));
-    return { parameter: sub(parameter, move), state: momentumBuffer ? { ...next, momentumBuffer } : next };
+    return { ...descended(parameter, move), state: momentumBuffer ? { ...next, momentumBuffer } : next };
   },
 };
 

@@ -4,9 +4,10 @@
  * https://jmlr.org/papers/v12/duchi11a.html.
  */
 import { zerosLike } from "../tensor/creation.ts";
-import { add, div, greater, mul, rsqrt, sqrt, square, sub, where } from "../tensor/elementwise.ts";
+import { add, div, greater, mul, rsqrt, sqrt, square, where } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext } from "./rule.ts";
 import { shrunk, withL2 } from "./weightDecay.ts";
@@ -72,7 +73,7 @@ export const adagradRule: Rule<Accumulator, AdagradOptions> = {
     const rate = scalar("rate", ({ lr, step, options }) => lr / (1 + (step - 1) * options.lrDecay));
     const eps = scalar("eps", ({ options }) => options.eps);
     const sum = accumulated(context, g);
-    return { parameter: sub(parameter, mul(rate, div(g, add(sqrt(sum), eps)))), state: { sum } };
+    return { ...descended(parameter, mul(rate, div(g, add(sqrt(sum), eps)))), state: { sum } };
   },
 };
 
@@ -96,7 +97,7 @@ export const adagradKerasRule: Rule<Accumulator, AdagradKerasOptions> = {
     const { gradient: g, lr, scalar } = context;
     const eps = scalar("eps", ({ options }) => options.eps);
     const sum = accumulated(context, g);
-    return { parameter: sub(shrunk(context), div(mul(lr, g), sqrt(add(sum, eps)))), state: { sum } };
+    return { ...descended(shrunk(context), div(mul(lr, g), sqrt(add(sum, eps)))), state: { sum } };
   },
 };
 
@@ -118,7 +119,7 @@ export const adagradOptaxRule: Rule<Accumulator, AdagradOptaxOptions> = {
     const eps = scalar("eps", ({ options }) => options.eps);
     const sum = accumulated(context, g);
     const scale = where(greater(sum, 0), rsqrt(add(sum, eps)), 0);
-    return { parameter: sub(parameter, mul(lr, mul(scale, g))), state: { sum } };
+    return { ...descended(parameter, mul(lr, mul(scale, g))), state: { sum } };
   },
 };
 

@@ -5,9 +5,12 @@
  */
 
 import { zerosLike } from "../tensor/creation.ts";
-import { add, div, maximum, mul, sqrt, square, sub } from "../tensor/elementwise.ts";
+import { add, div, maximum, mul, sqrt, square } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import { type AdamKerasOptions, adamKerasRule, adamWKerasRule } from "./adamKeras.ts";
+import { type AdamOptaxOptions, type AdamWOptaxOptions, adamOptaxRule, adamWOptaxRule } from "./adamOptax.ts";
 import { checkBetas, checkBoolean, checkNonNegative } from "./checks.ts";
+import { descended, moment } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext, UpdateResult } from "./rule.ts";
 import { shrunk, withL2 } from "./weightDecay.ts";
@@ -23,16 +26,19 @@ export interface AdamOptions {
   amsgrad: boolean;
 }
 
-type AdamState = "expAvg" | "expAvgSq" | "maxExpAvgSq";
+export type AdamState = "expAvg" | "expAvgSq" | "maxExpAvgSq";
 
-function check(rule: string, { betas, eps, weightDecay, amsgrad }: Readonly<AdamOptions>): void {
+export function checkAdam(rule: string, { betas, eps, weightDecay, amsgrad }: Readonly<AdamOptions>): void {
   checkBetas(rule, betas);
   checkNonNegative(rule, "eps", eps);
   checkNonNegative(rule, "weightDecay", weightDecay);
   checkBoolean(rule, "amsgrad", amsgrad);
 }
 
-function initialState(parameter: Tensor, { amsgrad }: Readonly<AdamOptions>): Partial<Record<AdamState, Tensor>> {
+export function adamState(
+  parameter: Tensor,
+  { amsgrad }: { readonly amsgrad: boolean },
+): Partial<Record<AdamState, Tensor>> {
   const moments = { expAvg: zerosLike(parameter), expAvgSq: zerosLike(parameter) };
   return amsgrad ? { ...moments, maxExpAvgSq: zerosLike(parameter) } : moments;
 }
@@ -43,24 +49,21 @@ function initialState(parameter: Tensor, { amsgrad }: Readonly<AdamOptions>): Pa
  *
  * With amsgrad the root is of the largest v so far.
  */
-function adamStep(
+export function adamStep<Options extends Omit<AdamOptions, "weightDecay">>(
   parameter: Tensor,
   g: Tensor,
-  { state, options, scalar }: UpdateContext<AdamState, AdamOptions>,
+  context: UpdateContext<AdamState, Options>,
 ): UpdateResult<AdamState> {
-  const beta1 = scalar("beta1", ({ options }) => options.betas[0]);
-  const beta2 = scalar("beta2", ({ options }) => options.betas[1]);
-  const new1 = scalar("1 - beta1", ({ options }) => 1 - options.betas[0]);
-  const new2 = scalar("1 - beta2", ({ options }) => 1 - options.betas[1]);
+  const { state, options, scalar } = context;
   const eps = scalar("eps", ({ options }) => options.eps);
   const stepSize = scalar("stepSize", ({ lr, step, options }) => lr / (1 - options.betas[0] ** step));
   const rescale = scalar("rescale", ({ step, options }) => 1 / Math.sqrt(1 - options.betas[1] ** step));
-  const expAvg = add(mul(state.expAvg, beta1), mul(g, new1));
-  const expAvgSq = add(mul(state.expAvgSq, beta2), mul(square(g), new2));
+  const expAvg = moment(context, 0, state.expAvg, g);
+  const expAvgSq = moment(context, 1, state.expAvgSq, square(g));
   const maxExpAvgSq = options.amsgrad ? maximum(state.maxExpAvgSq, expAvgSq) : undefined;
   const denominator = add(mul(sqrt(maxExpAvgSq ?? expAvgSq), rescale), eps);
   return {
-    parameter: sub(parameter, mul(stepSize, div(expAvg, denominator))),
+    ...descended(parameter, mul(stepSize, div(expAvg, denominator))),
     state: maxExpAvgSq ? { expAvg, expAvgSq, maxExpAvgSq } : { expAvg, expAvgSq },
   };
 }
@@ -70,8 +73,8 @@ export const adamRule: Rule<AdamState, AdamOptions> = {
   name: "adam",
   lr: 1e-3,
   defaults: { betas: [0.9, 0.999], eps: 1e-8, weightDecay: 0, amsgrad: false },
-  check: (options) => check("adam", options),
-  initialState,
+  check: (options) => checkAdam("adam", options),
+  initialState: adamState,
   update(context) {
     return adamStep(context.parameter, withL2(context), context);
   },
@@ -82,15 +85,33 @@ export const adamWRule: Rule<AdamState, AdamOptions> = {
   name: "adamW",
   lr: 1e-3,
   defaults: { ...adamRule.defaults, weightDecay: 0.01 },
-  check: (options) => check("adamW", options),
-  initialState,
+  check: (options) => checkAdam("adamW", options),
+  initialState: adamState,
   update(context) {
     return adamStep(shrunk(context), context.gradient, context);
   },
 };
 
-/** Adam with L2 weight decay, as torch.optim.Adam; lr 1e-3. */
-export const adam = namedOptimizer<{ torch: AdamOptions }>({ torch: adamRule });
+/**
+ * Adam with L2 weight decay, as torch.optim.Adam; lr 1e-3. The rule to start with where little is known of the problem:
+ * steps of about lr in every direction, whatever the gradient's scale. Two state tensors per parameter, three with
+ * amsgrad. Conventions: keras adds eps (1e-7) to the uncorrected root, decays decoupled from the gradient and counts
+ * steps for all parameters together; optax has `epsRoot` under the root and `nesterov`, takes amsgrad's maximum of the
+ * corrected average, has no decay, and demands lr.
+ */
+export const adam = namedOptimizer<{ torch: AdamOptions; keras: AdamKerasOptions; optax: AdamOptaxOptions }>({
+  torch: adamRule,
+  keras: adamKerasRule,
+  optax: adamOptaxRule,
+});
 
-/** Adam with decoupled weight decay (0.01), as torch.optim.AdamW; lr 1e-3. */
-export const adamW = namedOptimizer<{ torch: AdamOptions }>({ torch: adamWRule });
+/**
+ * Adam with decoupled weight decay (0.01), as torch.optim.AdamW; lr 1e-3. The usual choice for transformers. Two state
+ * tensors per parameter, three with amsgrad. Conventions: keras as for adam, with decay 0.004; optax as for adam, with
+ * `nesterov`, without amsgrad, and with decay 1e-4 added to the direction before lr scales it.
+ */
+export const adamW = namedOptimizer<{ torch: AdamOptions; keras: AdamKerasOptions; optax: AdamWOptaxOptions }>({
+  torch: adamWRule,
+  keras: adamWKerasRule,
+  optax: adamWOptaxRule,
+});

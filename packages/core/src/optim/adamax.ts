@@ -6,6 +6,7 @@ import { zerosLike } from "../tensor/creation.ts";
 import { abs, add, div, maximum, mul, sub } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBetas, checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule } from "./rule.ts";
 import { runningAverage } from "./runningAverage.ts";
@@ -59,7 +60,7 @@ export const adamaxRule: Rule<AdamaxState, AdamaxOptions> = {
     const stepSize = scalar("stepSize", ({ lr, step, options }) => lr / (1 - options.betas[0] ** step));
     const expAvg = runningAverage(context, "beta1", ({ betas }) => betas[0], state.expAvg, g);
     const expInf = maximum(mul(state.expInf, beta2), add(abs(g), eps));
-    return { parameter: sub(parameter, mul(stepSize, div(expAvg, expInf))), state: { expAvg, expInf } };
+    return { ...descended(parameter, mul(stepSize, div(expAvg, expInf))), state: { expAvg, expInf } };
   },
 };
 
@@ -91,7 +92,7 @@ export const adamaxKerasRule: Rule<AdamaxState, AdamaxKerasOptions> = {
     const expAvg = add(state.expAvg, mul(sub(g, state.expAvg), new1));
     const expInf = maximum(mul(state.expInf, beta2), abs(g));
     const step = div(mul(lr, expAvg), mul(correction, add(expInf, eps)));
-    return { parameter: sub(shrunk(context), step), state: { expAvg, expInf } };
+    return { ...descended(shrunk(context), step), state: { expAvg, expInf } };
   },
 };
 

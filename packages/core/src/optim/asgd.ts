@@ -6,6 +6,7 @@
 import { zerosLike } from "../tensor/creation.ts";
 import { add, equal, mul, sub, where } from "../tensor/elementwise.ts";
 import { checkNonNegative } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule } from "./rule.ts";
 import { withL2 } from "./weightDecay.ts";
@@ -39,6 +40,7 @@ export const asgdRule: Rule<"average", AsgdOptions> = {
     checkNonNegative("asgd", "t0", t0);
     checkNonNegative("asgd", "weightDecay", weightDecay);
   },
+  exactState: ["average"],
   initialState: (parameter) => ({ average: zerosLike(parameter) }),
   update(context) {
     const { parameter, state, scalar } = context;
@@ -47,9 +49,10 @@ export const asgdRule: Rule<"average", AsgdOptions> = {
     const eta = scalar("eta", ({ lr, step, options }) => rate(lr, step, options));
     const shrink = scalar("shrink", ({ lr, step, options }) => 1 - options.lambd * rate(lr, step, options));
     const mu = scalar("mu", ({ step, options }) => 1 / Math.max(1, step - 1 - options.t0));
-    const value = sub(mul(parameter, shrink), mul(withL2(context), eta));
+    const moved = descended(mul(parameter, shrink), mul(withL2(context), eta));
+    const value = moved.parameter;
     const average = where(equal(mu, 1), value, add(state.average, mul(sub(value, state.average), mu)));
-    return { parameter: value, state: { average } };
+    return { ...moved, state: { average } };
   },
   evaluationValue: ({ state }) => state.average,
 };

@@ -35,12 +35,12 @@ export function checkDecay(rule: string, option: string, value: unknown): void {
   }
 }
 
-/** `value` is a list of `count` numbers in [0, 1). */
-export function checkBetas(rule: string, value: unknown, count = 2): void {
+/** `value`, of the option `betas` or of `option`, is a list of `count` numbers in [0, 1). */
+export function checkBetas(rule: string, value: unknown, count = 2, option = "betas"): void {
   if (!Array.isArray(value) || value.length !== count) {
-    throw new ArgumentError(rule, `betas must be a list of ${count} numbers, got ${show(value)}`);
+    throw new ArgumentError(rule, `${option} must be a list of ${count} numbers, got ${show(value)}`);
   }
-  for (const [i, beta] of value.entries()) checkDecay(rule, `betas[${i}]`, beta);
+  for (const [i, beta] of value.entries()) checkDecay(rule, `${option}[${i}]`, beta);
 }
 
 export function checkBoolean(rule: string, option: string, value: unknown): void {
@@ -52,4 +52,9 @@ export function checkPositiveInteger(rule: string, option: string, value: unknow
   if (!Number.isInteger(value) || (value as number) < 1) {
     throw new ArgumentError(rule, `${option} must be a whole number ≥ 1, got ${show(value)}`);
   }
+}
+
+/** `value`, an option of an update as the rule sees it, is no schedule's: it decides what is computed. */
+export function checkUnscheduled(rule: string, option: string, value: number): void {
+  if (Number.isNaN(value)) throw new ArgumentError(rule, `${option} must be a number, not a schedule`);
 }

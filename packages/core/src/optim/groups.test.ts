@@ -86,7 +86,7 @@ describe("options", () => {
     expect(make({ betas: [0.9] })).toThrow("adamW: betas must be a list of 2 numbers, got [0.9]");
     expect(make({ eps: -1e-8 })).toThrow("adamW: eps must be a finite number ≥ 0, got -1e-8");
     expect(make({ beta: 0.9 })).toThrow(
-      "adamW: unknown option beta; expected one of lr, maximize, transforms, convention, betas, eps, weightDecay, amsgrad",
+      "adamW: unknown option beta; expected one of lr, maximize, stateDtype, transforms, convention, betas, eps, weightDecay, amsgrad",
     );
     expect(make({ maximize: 1 })).toThrow("adamW: maximize must be true or false, got 1");
     expect(make({ transforms: [1] })).toThrow("adamW: transforms must be a list of functions");

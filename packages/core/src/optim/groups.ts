@@ -3,6 +3,7 @@ import { isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError } from "../graph/errors.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import { fixedOptions, hasSchedules, optionsAt, type ScheduledOptions } from "./hyperparameters.ts";
+import type { StateDType } from "./lowPrecisionState.ts";
 import type { Rule, Schedule, Scheduled } from "./rule.ts";
 
 export type LearningRate = number | Schedule;
@@ -16,6 +17,8 @@ export type GroupOptions<Options extends object> = {
   readonly lr?: LearningRate | undefined;
   /** Ascend instead of descend. Default false. */
   readonly maximize?: boolean | undefined;
+  /** How moments are stored; default as the rule makes them, in the parameter's dtype. Cannot be changed later. */
+  readonly stateDtype?: StateDType | undefined;
 };
 
 export type NamedParameters = readonly Parameter[] | Readonly<Record<string, Parameter>>;
@@ -145,6 +148,10 @@ export class ParameterGroup<Options extends object> {
    */
   configure(changes: GroupOptions<Options>): void {
     checkNames(this.#rule, changes, []);
+    const { stateDtype } = { ...this.options } as { stateDtype?: StateDType };
+    if (changes.stateDtype !== undefined && changes.stateDtype !== stateDtype) {
+      throw new ArgumentError(this.#rule.name, "stateDtype can be chosen only when an optimizer is made");
+    }
     this.#settings = resolve(this.#rule, this.#settings, changes, this.#step());
   }
 }
@@ -152,7 +159,7 @@ export class ParameterGroup<Options extends object> {
 const common = ["lr", "maximize"];
 
 function checkNames(rule: Rule<string, object>, given: object, also: readonly string[]): void {
-  const known = [...common, ...also, ...Object.keys(rule.defaults)];
+  const known = [...new Set([...common, "stateDtype", ...also, ...Object.keys(rule.defaults)])];
   for (const option of Object.keys(given)) {
     if (!known.includes(option)) {
       throw new ArgumentError(rule.name, `unknown option ${option}; expected one of ${known.join(", ")}`);
@@ -211,7 +218,9 @@ export function makeGroups<Options extends object>(
       throw new ArgumentError(rule.name, `two groups are named ${name}; names of groups must differ`);
     }
     const entries = makeEntries(rule.name, given.parameters, taken);
-    groups.push(new ParameterGroup(rule, name, entries, { ...defaults, ...defined(given) }, step));
+    const own = defined(given);
+    const options = rule.groupOptions?.(defaults, own) ?? { ...defaults, ...own };
+    groups.push(new ParameterGroup(rule, name, entries, options, step));
   }
   if (groups.every((group) => group.entries.length === 0)) {
     throw new ArgumentError(rule.name, "there is no trainable parameter to update");

@@ -6,14 +6,16 @@
 import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";
 import { add, cast, div, greater, maximum, minimum, mul, sqrt, square, sub, where } from "../tensor/elementwise.ts";
-import { mean, norm, sum } from "../tensor/reduce.ts";
+import { mean, norm } from "../tensor/reduce.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBetas, checkBoolean, checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
+import { globalNorm } from "./globalNorm.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, ShareContext, ShareResult, UpdateContext } from "./rule.ts";
 import { runningAverage } from "./runningAverage.ts";
 import { trustedRatio } from "./trustRatio.ts";
-import { shrunk } from "./weightDecay.ts";
+import { correctedShrunk, shrunk } from "./weightDecay.ts";
 
 interface MomentOptions {
   /** Decay rates of the two running averages. Default [0.9, 0.999]. */
@@ -39,6 +41,8 @@ export interface LambOptions extends MomentOptions {
   caution: boolean;
   /** Let p shrink by lr · weightDecay instead. Default false. */
   decoupledDecay: boolean;
+  /** Decoupled decay falls with the square of lr: it is multiplied by lr / (initial lr). Default false. */
+  correctedWeightDecay: boolean;
 }
 
 export interface LambKerasOptions extends MomentOptions {
@@ -74,10 +78,9 @@ function trustRatio(parameter: Tensor, step: Tensor): Tensor {
 
 /** The norm of all gradients together, of parameters that have one. */
 function share({ groups }: ShareContext<LambState, LambOptions>): ShareResult {
-  const squares = groups.flatMap(({ members }) => members.map(({ gradient }) => sum(square(gradient))));
-  if (squares.length === 0 || groups.every(({ options }) => options.maxGradNorm === null)) return {};
-  const widest = squares.some(({ dtype }) => dtype === "float64") ? "float64" : "float32";
-  return { values: { gradNorm: sqrt(squares.map((x) => cast(x, widest)).reduce(add)) } };
+  if (groups.every(({ options }) => options.maxGradNorm === null)) return {};
+  const gradients = groups.flatMap(({ members }) => members.map(({ gradient }) => gradient));
+  return { values: { gradNorm: globalNorm(gradients) } };
 }
 
 /** The gradient over max(1, norm of all / maxGradNorm). */
@@ -116,6 +119,7 @@ export const lambRule: Rule<LambState, LambOptions> = {
     alwaysAdapt: false,
     caution: false,
     decoupledDecay: false,
+    correctedWeightDecay: false,
   },
   check(options) {
     checkMoments(options);
@@ -131,6 +135,7 @@ export const lambRule: Rule<LambState, LambOptions> = {
       "alwaysAdapt",
       "caution",
       "decoupledDecay",
+      "correctedWeightDecay",
     ] as const) {
       checkBoolean("lamb", flag, options[flag]);
     }
@@ -142,11 +147,12 @@ export const lambRule: Rule<LambState, LambOptions> = {
     const g = clipped(context);
     const { moments, step: adam } = lambStep(context, g);
     const careful = options.caution ? cautious(adam, g) : adam;
-    const parameter = options.decoupledDecay ? shrunk(context) : context.parameter;
+    const decayed = options.correctedWeightDecay ? correctedShrunk : shrunk;
+    const parameter = options.decoupledDecay ? decayed(context) : context.parameter;
     const weightDecay = scalar("weightDecay", ({ options }) => options.weightDecay);
     const step =
       options.decoupledDecay || options.weightDecay === 0 ? careful : add(careful, mul(parameter, weightDecay));
-    const result = (scaled: Tensor) => ({ parameter: sub(parameter, mul(lr, scaled)), state: moments });
+    const result = (scaled: Tensor) => ({ ...descended(parameter, mul(lr, scaled)), state: moments });
     if (options.weightDecay === 0 && !options.alwaysAdapt) return result(step);
     // A schedule may let the weight decay be 0 at times.
     const adapts = scalar("adapts", ({ options }) => (options.alwaysAdapt || options.weightDecay !== 0 ? 1 : 0));
@@ -207,7 +213,7 @@ export const lambKerasRule: Rule<LambState, LambKerasOptions> = {
     const expAvgSq = add(state.expAvgSq, mul(sub(square(g), state.expAvgSq), new2));
     const step = div(div(expAvg, correction1), add(sqrt(div(expAvgSq, correction2)), eps));
     const scaled = mul(mul(trustRatio(parameter, step), lr), step);
-    return { parameter: sub(parameter, scaled), state: { expAvg, expAvgSq } };
+    return { ...descended(parameter, scaled), state: { expAvg, expAvgSq } };
   },
 };
 
@@ -240,7 +246,7 @@ export const lambOptaxRule: Rule<LambState, LambOptaxOptions> = {
     const adam = div(div(expAvg, correction1), add(sqrt(add(div(expAvgSq, correction2), epsRoot)), eps));
     const step = options.weightDecay === 0 ? adam : add(adam, mul(parameter, weightDecay));
     const scaled = mul(step, trustRatio(parameter, step));
-    return { parameter: sub(parameter, mul(lr, scaled)), state: { expAvg, expAvgSq } };
+    return { ...descended(parameter, mul(lr, scaled)), state: { expAvg, expAvgSq } };
   },
 };
 

@@ -4,10 +4,11 @@
  */
 import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";
-import { add, div, greater, minimum, mul, sub, where } from "../tensor/elementwise.ts";
+import { add, div, greater, minimum, mul, where } from "../tensor/elementwise.ts";
 import { norm } from "../tensor/reduce.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBoolean, checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext } from "./rule.ts";
 import { trustedRatio } from "./trustRatio.ts";
@@ -105,13 +106,13 @@ export const larsRule: Rule<LarsState, LarsOptions> = {
   update(context) {
     const { parameter, state, options, lr, scalar } = context;
     const g = adapted(context);
-    if (options.momentum === 0) return { parameter: sub(parameter, mul(lr, g)) };
+    if (options.momentum === 0) return descended(parameter, mul(lr, g));
     const keep = scalar("keep", ({ step, options }) => (step === 1 ? 0 : options.momentum));
     const undampened = scalar("undampened", ({ step, options }) => (step === 1 ? 1 : 1 - options.dampening));
     const momentum = scalar("momentum", ({ options }) => options.momentum);
     const momentumBuffer = add(mul(state.momentumBuffer, keep), mul(g, undampened));
     const direction = options.nesterov ? add(g, mul(momentumBuffer, momentum)) : momentumBuffer;
-    return { parameter: sub(parameter, mul(lr, direction)), state: { momentumBuffer } };
+    return { ...descended(parameter, mul(lr, direction)), state: { momentumBuffer } };
   },
 };
 
@@ -142,11 +143,11 @@ export const larsOptaxRule: Rule<LarsState, LarsOptaxOptions> = {
     const slope = norm(g);
     const ratio = trustedRatio(size, slope, div(mul(trustCoeff, size), add(slope, eps)));
     const step = mul(lr, mul(g, ratio));
-    if (options.momentum === null) return { parameter: sub(parameter, step) };
+    if (options.momentum === null) return descended(parameter, step);
     const momentum = scalar("momentum", ({ options }) => options.momentum ?? 0);
     const momentumBuffer = add(step, mul(momentum, state.momentumBuffer));
     const direction = options.nesterov ? add(step, mul(momentum, momentumBuffer)) : momentumBuffer;
-    return { parameter: sub(parameter, direction), state: { momentumBuffer } };
+    return { ...descended(parameter, direction), state: { momentumBuffer } };
   },
 };
 

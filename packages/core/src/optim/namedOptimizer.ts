@@ -4,16 +4,24 @@ import type { OptimizerParameters } from "./groups.ts";
 import { type Optimizer, type OptimizerOptions, optimizer } from "./optimizer.ts";
 import type { Convention, Rule } from "./rule.ts";
 
-/** Options of a name by convention; `torch` stands for the default, whoever the authors are. */
-type OptionsByConvention = { readonly torch: object; readonly keras?: object; readonly optax?: object };
+/** Options of a name by convention; `torch` stands for the default, whoever the authors are, unless another is said to. */
+type OptionsByConvention = {
+  readonly torch: object;
+  readonly keras?: object;
+  readonly optax?: object;
+  readonly original?: object;
+};
 
 type Rules<ByConvention extends OptionsByConvention> = {
   readonly [C in keyof ByConvention]: Rule<never, ByConvention[C] & object>;
 };
 
 /** Makes an optimizer by `parameters` and options; `convention` says whose meaning of the name, and so which options. */
-export interface NamedOptimizer<ByConvention extends OptionsByConvention> {
-  <C extends keyof ByConvention = "torch">(
+export interface NamedOptimizer<
+  ByConvention extends OptionsByConvention,
+  Default extends keyof ByConvention = "torch",
+> {
+  <C extends keyof ByConvention = Default>(
     parameters: OptimizerParameters<ByConvention[C] & object>,
     options?: OptimizerOptions<ByConvention[C] & object> & { readonly convention?: C | undefined },
   ): Optimizer<ByConvention[C] & object>;
@@ -30,16 +38,17 @@ export interface AnyNamedOptimizer {
   readonly rules: Readonly<Partial<Record<Convention, Rule<string, object>>>>;
 }
 
-/** A function that makes optimizers by one of `rules`. */
-export function namedOptimizer<ByConvention extends OptionsByConvention>(
-  rules: Rules<ByConvention>,
-): NamedOptimizer<ByConvention> {
+/** A function that makes optimizers by one of `rules`; `standard` where no convention is named. Default `torch`. */
+export function namedOptimizer<
+  ByConvention extends OptionsByConvention,
+  Default extends Convention & keyof ByConvention = "torch",
+>(rules: Rules<ByConvention>, standard: Convention = "torch"): NamedOptimizer<ByConvention, Default> {
   const known = rules as unknown as Readonly<Partial<Record<Convention, Rule<string, object>>>>;
   const make = (
     parameters: OptimizerParameters<object>,
     options: OptimizerOptions<object> & { convention?: Convention } = {},
   ) => {
-    const { convention = "torch" } = options;
+    const { convention = standard } = options;
     const rule = Object.hasOwn(known, convention) ? known[convention] : undefined;
     if (!rule) {
       const { name } = known.torch as Rule<string, object>;
@@ -50,5 +59,5 @@ export function namedOptimizer<ByConvention extends OptionsByConvention>(
     }
     return optimizer(rule, parameters, options);
   };
-  return Object.assign(make, { rules: known }) as unknown as NamedOptimizer<ByConvention>;
+  return Object.assign(make, { rules: known }) as unknown as NamedOptimizer<ByConvention, Default>;
 }

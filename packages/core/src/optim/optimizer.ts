@@ -15,7 +15,9 @@ import { barrier } from "../tensor/elementwise.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { differentiableAncestors } from "./dependence.ts";
-import { applyTransforms, type GradientTransform } from "./gradientTransform.ts";
+import { ClippedElements, diagnosticsOf, nodesOf, type UpdateDiagnostics } from "./diagnostics.ts";
+import { type ExplainUpdateOptions, explainUpdate } from "./explainUpdate.ts";
+import { checkTransforms, type GradientTransform } from "./gradientTransform.ts";
 import {
   type Entry,
   type GroupOptions,
@@ -24,31 +26,32 @@ import {
   type OptimizerParameters,
   type ParameterGroup,
 } from "./groups.ts";
+import { asksForStateDType, withStateDType } from "./lowPrecisionState.ts";
+import { prepareGradients } from "./preparedGradients.ts";
 import type { Rule } from "./rule.ts";
+import { listedRows, SparseGradient } from "./sparseGradient.ts";
 import { checkStateDict, type OptimizerStateDict, readStateDict, restoreEntry, restoreShared } from "./stateDict.ts";
-import {
-  arithmetic,
-  evaluationValues,
-  inDType,
-  observedPairs,
-  perturbedValues,
-  type Updated,
-  updatePairs,
-} from "./updates.ts";
+import { evaluationValues, observedPairs, perturbedValues, type Updated, updatePairs } from "./updates.ts";
 
 export type OptimizerOptions<Options extends object> = GroupOptions<Options> & {
   /** Applied in order to the gradients of every update. */
   readonly transforms?: readonly GradientTransform[] | undefined;
 };
 
-export interface MinimizeOptions {
+export interface UpdateOptions {
+  /** Given norms and ratios of the update, scalars computed in its own Program; see `minimizeWithDiagnostics`. */
+  readonly onDiagnostics?: ((diagnostics: UpdateDiagnostics) => void) | undefined;
+}
+
+export interface MinimizeOptions extends UpdateOptions {
   /** Whether parameters the loss does not depend on are passed over (default) or an error. */
   readonly allowUnused?: boolean;
   /** Given the loss where the gradient was taken, by rules that look at it twice (`sam`, `asam`). */
   readonly onPerturbed?: (loss: Tensor) => void;
 }
 
-type Gradients = ReadonlyMap<Parameter, Tensor | null> | readonly (Tensor | null)[];
+type Gradient = Tensor | SparseGradient | null;
+type Gradients = ReadonlyMap<Parameter, Gradient> | readonly Gradient[];
 
 export class Optimizer<Options extends object = object> {
   /** Name of the rule. */
@@ -65,14 +68,17 @@ export class Optimizer<Options extends object = object> {
 
   /** Prefer the named optimizers, or `optimizer(rule, …)`. */
   constructor(
-    rule: Rule<string, Options>,
+    given: Rule<string, Options>,
     parameters: OptimizerParameters<Options>,
     options: OptimizerOptions<Options>,
   ) {
+    const isWrapped = Object.hasOwn(given.defaults, "stateDtype");
+    const groups = (Array.isArray(parameters) ? parameters : []) as readonly object[];
+    const rule = !isWrapped && [options, ...groups].some(asksForStateDType) ? withStateDType(given) : given;
     this.name = rule.name;
     this.#given = { parameters, options };
     this.#transforms = checkTransforms(rule.name, options.transforms);
-    this.groups = makeGroups(rule, parameters, options, () => this.#step);
+    this.groups = makeGroups(rule, parameters, options, () => Math.floor(this.#step / (rule.updatesPerStep ?? 1)));
     this.#updated = { rule, groups: this.groups, step: () => this.#step, shared: undefined };
   }
 
@@ -117,7 +123,7 @@ export class Optimizer<Options extends object = object> {
    * @throws AutodiffError for a loss that is not a scalar or depends on no parameter; with `allowUnused: false` on the
    * first parameter it does not depend on.
    */
-  minimize(loss: Tensor, { allowUnused = true, onPerturbed }: MinimizeOptions = {}): Tensor {
+  minimize(loss: Tensor, { allowUnused = true, onPerturbed, onDiagnostics }: MinimizeOptions = {}): Tensor {
     if (this.#training)
       throw new ArgumentError(this.name, "minimize: the parameters are those of evaluation; call train()");
     const root = loss.node;
@@ -131,13 +137,30 @@ export class Optimizer<Options extends object = object> {
     }
     const gradients = gradientsOf(loss, new Map(used.map((entry) => [entry, entry.parameter])));
     if (!this.#updated.rule.perturb) {
-      this.#apply(gradients, [root]);
+      this.#apply(gradients, [root], this.#listedRows(gradients), onDiagnostics);
       return loss;
     }
     const perturbed = this.#atPerturbed(root, gradients);
-    this.#apply(perturbed.gradients, [root, perturbed.loss.node]);
+    this.#apply(perturbed.gradients, [root, perturbed.loss.node], this.#listedRows(perturbed.gradients), onDiagnostics);
     onPerturbed?.(perturbed.loss);
     return loss;
+  }
+
+  /**
+   * As `minimize`, and tells how the update went: norms of gradients and update, update over weights, what was clipped; of
+   * all parameters and of each group. Scalars of the same Program: return them from a compiled step, and reading them later
+   * costs no synchronisation that reading the loss does not.
+   */
+  minimizeWithDiagnostics(
+    loss: Tensor,
+    options: Omit<MinimizeOptions, "onDiagnostics"> = {},
+  ): { loss: Tensor; diagnostics: UpdateDiagnostics } {
+    let diagnostics: UpdateDiagnostics | undefined;
+    const onDiagnostics = (given: UpdateDiagnostics): void => {
+      diagnostics = given;
+    };
+    this.minimize(loss, { ...options, onDiagnostics });
+    return { loss, diagnostics: diagnostics as unknown as UpdateDiagnostics };
   }
 
   /** The same loss where the rule wants its gradients taken, and these. */
@@ -151,6 +174,17 @@ export class Optimizer<Options extends object = object> {
     return { loss, gradients: gradientsOf(loss, variables) };
   }
 
+  /** Masks of the rows that gradients list, where the rule asks for them and a gradient is made by looking rows up. */
+  #listedRows(gradients: ReadonlyMap<Entry, Tensor>): Map<Entry, Tensor> {
+    const rows = new Map<Entry, Tensor>();
+    if (!this.#updated.rule.rowSparse) return rows;
+    for (const [entry, gradient] of gradients) {
+      const mask = listedRows(gradient);
+      if (mask) rows.set(entry, mask);
+    }
+    return rows;
+  }
+
   /** Updates each parameter has had, those that the current trace has recorded among them. */
   #countOf(): (entry: Entry) => number {
     const trace = currentTrace();
@@ -160,16 +194,18 @@ export class Optimizer<Options extends object = object> {
 
   /**
    * One update with gradients computed elsewhere: a map, or a list in the order of `parameters`. A parameter whose
-   * gradient is null or missing keeps value, state and step count.
+   * gradient is null or missing keeps value, state and step count. A `SparseGradient` stands for zeros in all rows but
+   * those it lists; `sparseAdam` leaves the other rows alone.
    *
    * @throws ArgumentError for a list of another length or a parameter of another optimizer; ShapeError for a gradient
    * of another shape than its parameter.
    */
-  update(gradients: Gradients): void {
+  update(gradients: Gradients, { onDiagnostics }: UpdateOptions = {}): void {
     if (this.#updated.rule.perturb) {
       throw new ArgumentError(this.name, "update: this rule looks at the loss twice; use minimize");
     }
-    this.#apply(this.#present("update", gradients), []);
+    const { dense, rows } = this.#present("update", gradients);
+    this.#apply(dense, [], rows, onDiagnostics);
   }
 
   /**
@@ -180,39 +216,41 @@ export class Optimizer<Options extends object = object> {
    */
   observe(gradients: Gradients): void {
     if (!this.#updated.rule.observe) throw new ArgumentError(this.name, "observe: this rule observes nothing");
-    assignAll(observedPairs(this.#updated, this.#present("observe", gradients)));
+    assignAll(observedPairs(this.#updated, this.#present("observe", gradients).dense));
   }
 
-  /** The gradients that there are, by entry. */
-  #present(method: string, gradients: Gradients): Map<Entry, Tensor> {
+  /** The gradients that there are, by entry, and the rows that the sparse ones list. */
+  #present(method: string, gradients: Gradients): { dense: Map<Entry, Tensor>; rows: Map<Entry, Tensor> } {
     if (this.#training)
       throw new ArgumentError(this.name, `${method}: the parameters are those of evaluation; call train()`);
     const entries = this.#entries();
     const list =
-      gradients instanceof Map ? this.#inOrder(method, gradients, entries) : (gradients as readonly (Tensor | null)[]);
+      gradients instanceof Map ? this.#inOrder(method, gradients, entries) : (gradients as readonly Gradient[]);
     if (list.length !== entries.length) {
       throw new ArgumentError(this.name, `${method} got ${list.length} gradients for ${entries.length} parameters`);
     }
-    const present = new Map<Entry, Tensor>();
+    const dense = new Map<Entry, Tensor>();
+    const rows = new Map<Entry, Tensor>();
     for (const [i, entry] of entries.entries()) {
       const gradient = list[i];
       if (gradient === null || gradient === undefined) continue;
+      if (gradient instanceof SparseGradient) {
+        dense.set(entry, gradient.dense(entry.parameter.shape));
+        rows.set(entry, gradient.rows(entry.parameter.shape));
+        continue;
+      }
       if (!sameShape(gradient.shape, entry.parameter.shape)) {
         throw new ShapeError(
           this.name,
           `the gradient of ${entry.name} has shape ${formatShape(gradient.shape)}, expected ${formatShape(entry.parameter.shape)}`,
         );
       }
-      present.set(entry, gradient);
+      dense.set(entry, gradient);
     }
-    return present;
+    return { dense, rows };
   }
 
-  #inOrder(
-    method: string,
-    gradients: ReadonlyMap<Parameter, Tensor | null>,
-    entries: readonly Entry[],
-  ): (Tensor | null)[] {
+  #inOrder(method: string, gradients: ReadonlyMap<Parameter, Gradient>, entries: readonly Entry[]): Gradient[] {
     const own = new Set(entries.map((entry) => entry.parameter));
     for (const parameter of gradients.keys()) {
       if (!own.has(parameter)) {
@@ -225,22 +263,27 @@ export class Optimizer<Options extends object = object> {
     return entries.map((entry) => gradients.get(entry.parameter) ?? null);
   }
 
-  #apply(gradients: ReadonlyMap<Entry, Tensor>, also: readonly Node[]): void {
-    const entries = [...gradients.keys()];
-    const prepared = applyTransforms(
-      this.name,
-      this.#transforms,
-      // Stored before a rule reads them, so that the updates of all parameters are kernels of one shape that the
-      // compiler can join, rather than each an epilogue of its own gradient.
-      entries.map((entry) => barrier(inDType(gradients.get(entry) as Tensor, arithmetic(entry.parameter)))),
-      entries.map((entry) => entry.parameter),
+  #apply(
+    gradients: ReadonlyMap<Entry, Tensor>,
+    also: readonly Node[],
+    rows: ReadonlyMap<Entry, Tensor>,
+    onDiagnostics: UpdateOptions["onDiagnostics"],
+  ): void {
+    const clipped = new ClippedElements();
+    const ready = prepareGradients(
+      { name: this.name, transforms: this.#transforms, groups: this.groups, step: () => this.#step },
+      gradients,
+      (entry, elements) => clipped.add(entry, elements),
     );
-    const ready = new Map(entries.map((entry, i) => [entry, prepared[i] as Tensor]));
+    const entries = [...ready.keys()];
     // A compiled step must not go on training what was put there to evaluate.
     guard(() => this.#training === undefined);
     const trace = currentTrace();
     const recorded = (trace && this.#recorded.get(trace)) ?? new Map<Entry, number>();
-    assignAll(updatePairs(this.#updated, ready, this.#countOf()), [...also]);
+    const pairs = updatePairs(this.#updated, ready, this.#countOf(), rows);
+    const diagnostics = onDiagnostics && diagnosticsOf(this.groups, gradients, new Set(entries), pairs, clipped);
+    assignAll(pairs, [...also, ...(diagnostics ? nodesOf(diagnostics) : [])]);
+    if (diagnostics) onDiagnostics?.(diagnostics);
     if (trace) {
       for (const entry of entries) recorded.set(entry, (recorded.get(entry) ?? 0) + 1);
       this.#recorded.set(trace, recorded);
@@ -291,6 +334,14 @@ export class Optimizer<Options extends object = object> {
   /** Scalars that the optimizer as a whole keeps, by name: prodigy's `d`. Empty before the first update. */
   get sharedState(): ReadonlyMap<string, Parameter> {
     return new Map(Object.entries(this.#updated.shared ?? {}));
+  }
+
+  /**
+   * The update as text: for each group the options in force and its parameters with their state; then the kernels of one
+   * update, gradients given. Runs nothing and changes nothing.
+   */
+  explain(options: ExplainUpdateOptions = {}): string {
+    return explainUpdate(this, this.#updated, this.#transforms, options);
   }
 
   /** Step counts, rates, options and state as plain data, by parameter and group name. */
@@ -359,11 +410,4 @@ function copyOf(parameter: Parameter): Parameter {
   const copy = new Parameter(zeros(parameter.shape, { dtype: parameter.dtype }), { trainable: false });
   copy.assign(parameter);
   return copy;
-}
-
-function checkTransforms(rule: string, transforms: readonly GradientTransform[] = []): readonly GradientTransform[] {
-  if (!Array.isArray(transforms) || !transforms.every((transform) => typeof transform === "function")) {
-    throw new ArgumentError(rule, "transforms must be a list of functions (gradients, parameters) => gradients");
-  }
-  return [...transforms];
 }

@@ -7,6 +7,7 @@ import { zerosLike } from "../tensor/creation.ts";
 import { add, div, mul, rsqrt, sqrt, square, sub } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBoolean, checkDecay, checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext } from "./rule.ts";
 import { runningAverage } from "./runningAverage.ts";
@@ -83,9 +84,7 @@ function averages<Options extends AverageOptions>(
   const alpha = (options: AverageOptions): number => options.alpha;
   return {
     squareAvg: runningAverage(context, "alpha", alpha, before, square(g)),
-    gradAvg: context.options.centered
-      ? runningAverage(context, "alpha", alpha, context.state.gradAvg, g)
-      : undefined,
+    gradAvg: context.options.centered ? runningAverage(context, "alpha", alpha, context.state.gradAvg, g) : undefined,
   };
 }
 
@@ -118,10 +117,10 @@ export const rmspropRule: Rule<RmspropState, RmspropOptions> = {
     const now = averages(context, g);
     const eps = scalar("eps", ({ options }) => options.eps);
     const step = div(g, add(sqrt(spread(now)), eps));
-    if (!hasMomentum(options.momentum)) return { parameter: sub(parameter, mul(lr, step)), state: kept(now) };
+    if (!hasMomentum(options.momentum)) return { ...descended(parameter, mul(lr, step)), state: kept(now) };
     const momentum = scalar("momentum", ({ options }) => options.momentum);
     const momentumBuffer = add(mul(state.momentumBuffer, momentum), step);
-    return { parameter: sub(parameter, mul(lr, momentumBuffer)), state: { ...kept(now), momentumBuffer } };
+    return { ...descended(parameter, mul(lr, momentumBuffer)), state: { ...kept(now), momentumBuffer } };
   },
 };
 
@@ -149,10 +148,10 @@ export const rmspropKerasRule: Rule<RmspropState, RmspropKerasOptions> = {
     const eps = scalar("eps", ({ options }) => options.eps);
     const step = div(mul(lr, g), sqrt(add(spread(now), eps)));
     const parameter = shrunk(context);
-    if (!hasMomentum(options.momentum)) return { parameter: sub(parameter, step), state: kept(now) };
+    if (!hasMomentum(options.momentum)) return { ...descended(parameter, step), state: kept(now) };
     const momentum = scalar("momentum", ({ options }) => options.momentum);
     const momentumBuffer = add(mul(state.momentumBuffer, momentum), step);
-    return { parameter: sub(parameter, momentumBuffer), state: { ...kept(now), momentumBuffer } };
+    return { ...descended(parameter, momentumBuffer), state: { ...kept(now), momentumBuffer } };
   },
 };
 
@@ -194,11 +193,11 @@ export const rmspropOptaxRule: Rule<RmspropState, RmspropOptaxOptions> = {
     const v = spread(options.biasCorrection ? corrected(context, now) : now);
     const scale = options.epsInSqrt ? rsqrt(add(v, eps)) : div(1, add(sqrt(v), eps));
     const step = mul(lr, mul(scale, g));
-    if (!hasMomentum(options.momentum)) return { parameter: sub(parameter, step), state: kept(now) };
+    if (!hasMomentum(options.momentum)) return { ...descended(parameter, step), state: kept(now) };
     const momentum = scalar("momentum", ({ options }) => options.momentum ?? 0);
     const momentumBuffer = add(step, mul(momentum, state.momentumBuffer));
     const direction = options.nesterov ? add(step, mul(momentum, momentumBuffer)) : momentumBuffer;
-    return { parameter: sub(parameter, direction), state: { ...kept(now), momentumBuffer } };
+    return { ...descended(parameter, direction), state: { ...kept(now), momentumBuffer } };
   },
 };
 

@@ -4,7 +4,8 @@
  */
 import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";
-import { add, greater, less, maximum, minimum, mul, sign, sub, where } from "../tensor/elementwise.ts";
+import { add, greater, less, maximum, minimum, mul, sign, where } from "../tensor/elementwise.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule } from "./rule.ts";
 
@@ -39,6 +40,7 @@ export const rpropRule: Rule<"stepSize" | "previous", RpropOptions> = {
       );
     }
   },
+  exactState: ["stepSize", "previous"],
   initialState: (parameter) => ({ stepSize: zerosLike(parameter), previous: zerosLike(parameter) }),
   update({ parameter, gradient, state, scalar }) {
     // The first step size is the rate; a rate set later changes nothing.
@@ -47,13 +49,14 @@ export const rpropRule: Rule<"stepSize" | "previous", RpropOptions> = {
     const grow = scalar("grow", ({ options }) => options.etas[1]);
     const least = scalar("least", ({ options }) => options.stepSizes[0]);
     const most = scalar("most", ({ options }) => options.stepSizes[1]);
-    const product = mul(gradient, state.previous);
+    // Of signs, as the product of two small gradients may be 0.
+    const product = mul(sign(gradient), sign(state.previous));
     const turned = less(product, 0);
     const factor = where(greater(product, 0), grow, where(turned, shrink, 1));
     const stepSize = minimum(maximum(mul(add(state.stepSize, first), factor), least), most);
     const direction = where(turned, 0, gradient);
     return {
-      parameter: sub(parameter, mul(stepSize, sign(direction))),
+      ...descended(parameter, mul(stepSize, sign(direction))),
       state: { stepSize, previous: direction },
     };
   },

@@ -5,6 +5,7 @@
  */
 import type { Schedule } from "../schedule/index.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { GroupOptions } from "./groups.ts";
 
 export type { Schedule } from "../schedule/index.ts";
 
@@ -45,10 +46,17 @@ export interface ScalarMaker<Options extends object> {
 export interface UpdateContext<State extends string, Options extends object> extends ScalarMaker<Options> {
   /** Name of the parameter. */
   readonly name: string;
+  /** Name of its group. */
+  readonly group: string;
   /** The value before the update, in the dtype arithmetic is done in (float32 for 16-bit parameters). */
   readonly parameter: Tensor;
   /** What to descend along: transformed already, and negated already when maximizing. Same shape and dtype. */
   readonly gradient: Tensor;
+  /**
+   * For a rule with `rowSparse`: which rows of the parameter the gradient lists, a bool mask that broadcasts to it.
+   * Undefined where all count as listed.
+   */
+  readonly rows: Tensor | undefined;
   /** State before the update: the names `initialState` gave, in the dtype arithmetic is done in. */
   readonly state: Readonly<Record<State, Tensor>>;
   /**
@@ -58,6 +66,12 @@ export interface UpdateContext<State extends string, Options extends object> ext
   readonly options: Readonly<Options>;
   /** What the rule's `share` gave for this update: its new state and its values. Empty for a rule without. */
   readonly shared: Readonly<Record<string, Tensor>>;
+  /**
+   * Whether `condition` holds at this update, known while its graph is built: for what costs too much to compute at every
+   * update and throw away, such as roots of matrices that are computed anew at every tenth. A compiled step is traced
+   * once for each answer and keeps both Programs. Everything that is cheap should be a scalar instead.
+   */
+  decide(condition: (context: ScalarContext<Options>) => boolean): boolean;
 }
 
 export interface UpdateResult<State extends string> {
@@ -99,10 +113,16 @@ export interface Rule<State extends string, Options extends object> {
   readonly name: string;
   /** Whose meaning of the name this is, where there are several. Default `torch`. */
   readonly convention?: Convention;
+  /** Whether it reads `rows`; they are looked for in the gradients of `minimize` only then. */
+  readonly rowSparse?: boolean;
+  /** How many updates make one step of the schedules: gradients may be gathered over several. Default 1. */
+  readonly updatesPerStep?: number;
   /** Default learning rate; a rule without one demands it of the user. */
   readonly lr?: number;
   /** Every option of the rule with its default. */
   readonly defaults: Readonly<Options>;
+  /** The options of a group, of those given to the optimizer and its own. Default: its own over the optimizer's. */
+  groupOptions?(shared: GroupOptions<Options>, own: GroupOptions<Options>): GroupOptions<Options>;
   /** Throws ArgumentError on options outside their ranges. Schedules have been evaluated. */
   check(options: Readonly<Options>): void;
   /**
@@ -111,6 +131,13 @@ export interface Rule<State extends string, Options extends object> {
    */
   initialState(parameter: Tensor, options: Readonly<Options>, name: string): Readonly<Partial<Record<State, Tensor>>>;
   update(context: UpdateContext<State, Options>): UpdateResult<State>;
+  /**
+   * State that is never negative: in 8 bits it needs no sign, and what is not 0 does not become 0. Default: the names that
+   * second moments have here, such as `expAvgSq`.
+   */
+  readonly nonNegativeState?: readonly string[];
+  /** State like the parameter that starts at zeros and yet is no moment: `stateDtype` leaves it alone. */
+  readonly exactState?: readonly string[];
   /** Scalar state of the whole optimizer at its first update, by name. `groups`: their names and options. */
   sharedState?(
     groups: readonly { readonly name: string; readonly options: Readonly<Options> }[],
@@ -135,4 +162,4 @@ export type EvaluationContext<State extends string, Options extends object> = Pi
 >;
 
 /** Of the same name, optimizers differ between libraries. The default is PyTorch's meaning, or the authors'. */
-export type Convention = "torch" | "keras" | "optax";
+export type Convention = "torch" | "keras" | "optax" | "original";

@@ -4,8 +4,9 @@
  */
 import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";
-import { add, mul, sub } from "../tensor/elementwise.ts";
+import { add, mul, neg, sub } from "../tensor/elementwise.ts";
 import { checkBoolean, checkNonNegative, checkNonNegativeOrNull } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule } from "./rule.ts";
 import { shrunk, withL2 } from "./weightDecay.ts";
@@ -64,14 +65,14 @@ export const sgdRule: Rule<"momentumBuffer", SgdOptions> = {
     const { parameter, state, options, lr, scalar } = context;
     const { momentum, dampening, nesterov } = options;
     const g = withL2(context);
-    if (momentum === 0) return { parameter: sub(parameter, mul(lr, g)) };
+    if (momentum === 0) return descended(parameter, mul(lr, g));
     // The first update is the same expression with other scalars, 0·0 + 1·g, so that it needs no second kernel.
     const keep = scalar("keep", ({ step, options }) => (step === 1 ? 0 : options.momentum));
     const undampened = scalar("undampened", ({ step, options }) => (step === 1 ? 1 : 1 - options.dampening));
     const buffer = add(mul(state.momentumBuffer, keep), dampening === 0 ? g : mul(g, undampened));
     const look = scalar("momentum", ({ options }) => options.momentum);
     const direction = nesterov ? add(g, mul(buffer, look)) : buffer;
-    return { parameter: sub(parameter, mul(lr, direction)), state: { momentumBuffer: buffer } };
+    return { ...descended(parameter, mul(lr, direction)), state: { momentumBuffer: buffer } };
   },
 };
 
@@ -95,11 +96,11 @@ export const sgdKerasRule: Rule<"velocity", SgdKerasOptions> = {
     const { gradient, state, options, lr, scalar } = context;
     const parameter = shrunk(context);
     const step = mul(gradient, lr);
-    if (options.momentum === 0) return { parameter: sub(parameter, step) };
+    if (options.momentum === 0) return descended(parameter, step);
     const momentum = scalar("momentum", ({ options }) => options.momentum);
     const velocity = sub(mul(state.velocity, momentum), step);
     const move = options.nesterov ? sub(mul(velocity, momentum), step) : velocity;
-    return { parameter: add(parameter, move), state: { velocity } };
+    return { ...descended(parameter, neg(move)), state: { velocity } };
   },
 };
 
@@ -117,11 +118,11 @@ export const sgdOptaxRule: Rule<"trace", SgdOptaxOptions> = {
   },
   initialState: (parameter, { momentum }) => (momentum === null ? {} : { trace: zerosLike(parameter) }),
   update({ parameter, gradient, state, options, lr, scalar }) {
-    if (options.momentum === null) return { parameter: sub(parameter, mul(lr, gradient)) };
+    if (options.momentum === null) return descended(parameter, mul(lr, gradient));
     const momentum = scalar("momentum", ({ options }) => options.momentum ?? 0);
     const trace = add(gradient, mul(momentum, state.trace));
     const direction = options.nesterov ? add(gradient, mul(momentum, trace)) : trace;
-    return { parameter: sub(parameter, mul(lr, direction)), state: { trace } };
+    return { ...descended(parameter, mul(lr, direction)), state: { trace } };
   },
 };
 

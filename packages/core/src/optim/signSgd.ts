@@ -3,9 +3,10 @@
  * optimisation for non-convex problems", https://arxiv.org/abs/1802.04434 (algorithms 1 and 2).
  */
 import { zerosLike } from "../tensor/creation.ts";
-import { mul, sign, sub } from "../tensor/elementwise.ts";
+import { mul, sign } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBoolean, checkDecay, checkNonNegative } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext } from "./rule.ts";
 import { runningAverage } from "./runningAverage.ts";
@@ -49,7 +50,7 @@ export const signSgdRule: Rule<never, SignSgdOptions> = {
   initialState: () => ({}),
   update(context) {
     const { parameter, g } = decayed(context);
-    return { parameter: sub(parameter, mul(context.lr, sign(g))) };
+    return descended(parameter, mul(context.lr, sign(g)));
   },
 };
 
@@ -70,7 +71,7 @@ export const signumRule: Rule<"expAvg", SignumOptions> = {
   update(context) {
     const { parameter, g } = decayed(context);
     const expAvg = runningAverage(context, "momentum", ({ momentum }) => momentum, context.state.expAvg, g);
-    return { parameter: sub(parameter, mul(context.lr, sign(expAvg))), state: { expAvg } };
+    return { ...descended(parameter, mul(context.lr, sign(expAvg))), state: { expAvg } };
   },
 };
 

@@ -4,11 +4,12 @@
  * https://arxiv.org/abs/1901.11150 (algorithm SM3-II, with slices along every axis as covers).
  */
 import { zeros, zerosLike } from "../tensor/creation.ts";
-import { add, greater, maximum, minimum, mul, rsqrt, square, sub, where } from "../tensor/elementwise.ts";
+import { add, greater, maximum, minimum, mul, rsqrt, square, where } from "../tensor/elementwise.ts";
 import { max } from "../tensor/reduce.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { reshape } from "../tensor/views.ts";
 import { checkDecay, checkNonNegative } from "./checks.ts";
+import { descended } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext } from "./rule.ts";
 import { runningAverage } from "./runningAverage.ts";
@@ -40,7 +41,7 @@ const along = (x: Tensor, axis: number, shape: readonly number[]): Tensor =>
 /** The least of what the accumulators hold for each element. */
 function bound({ parameter, state }: UpdateContext<Sm3State, Sm3Options>): Tensor {
   return axesOf(parameter)
-    .map((axis) => along(state[accumulatorOf(axis)], axis, parameter.shape))
+    .map((axis) => along(state[accumulatorOf(axis)] as Tensor, axis, parameter.shape))
     .reduce(minimum);
 }
 
@@ -85,7 +86,7 @@ export const sm3Rule: Rule<Sm3State, Sm3Options> = {
     const squares = add(mul(bound(context), keep), mul(square(g), take));
     const accumulators = axesOf(parameter).map((axis) => {
       const now = slicesMax(squares, axis);
-      const before = state[accumulatorOf(axis)];
+      const before = state[accumulatorOf(axis)] as Tensor;
       return [
         accumulatorOf(axis),
         options.beta === 0 ? now : where(greater(beta, 0), maximum(before, now), now),
@@ -93,9 +94,9 @@ export const sm3Rule: Rule<Sm3State, Sm3Options> = {
     });
     const step = mul(rsqrt(add(squares, eps)), g);
     const next = Object.fromEntries(accumulators) as Record<Accumulator, Tensor>;
-    if (options.momentum === 0) return { parameter: sub(parameter, mul(lr, step)), state: next };
+    if (options.momentum === 0) return { ...descended(parameter, mul(lr, step)), state: next };
     const buffer = runningAverage(context, "momentum", ({ momentum }) => momentum, state.momentumBuffer, step);
-    return { parameter: sub(parameter, mul(lr, buffer)), state: { ...next, momentumBuffer: buffer } };
+    return { ...descended(parameter, mul(lr, buffer)), state: { ...next, momentumBuffer: buffer } };
   },
 };
 

@@ -70,7 +70,7 @@ export async function readStateDict<Options extends object>(updated: Updated<Opt
 }
 
 /** What is wrong with a state dict, all of it. */
-class Problems {
+export class Problems {
   readonly #list: string[] = [];
 
   add(problem: string): void {
@@ -153,8 +153,13 @@ function planGroup<Options extends object>(
 ): { group: ParameterGroup<Options>; changes: GroupOptions<Options>; options: Options } {
   const given = isRecord(options) ? options : {};
   for (const key of Object.keys(given)) {
-    if (!Object.hasOwn(rule.defaults, key)) problems.add(`group ${group.name} has an unknown option ${key}`);
+    if (key !== "stateDtype" && !Object.hasOwn(rule.defaults, key)) {
+      problems.add(`group ${group.name} has an unknown option ${key}`);
+    }
   }
+  const stateDtypeOf = (of: object): unknown => ("stateDtype" in of ? of.stateDtype : null) ?? null;
+  const [own, theirs] = [stateDtypeOf(group.options), stateDtypeOf(given)];
+  if (own !== theirs) problems.add(`group ${group.name} has stateDtype ${String(own)}, got ${String(theirs)}`);
   // A schedule is code and not saved; the one this optimizer was given goes on from the restored step.
   const scheduled = (key: string): boolean => hasSchedules([group.options[key as keyof Options]]);
   const taken = Object.fromEntries(Object.entries(given).filter(([key]) => !scheduled(key)));

@@ -1,5 +1,5 @@
 /** One update as graph: what a rule makes of every parameter that has a gradient, and of its state. */
-import { computeDType, type DType } from "../graph/dtype.ts";
+import { computeDType, type DType, isFloat } from "../graph/dtype.ts";
 import { ShapeError, ThalwegError } from "../graph/errors.ts";
 import type { Node } from "../graph/node.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
@@ -32,6 +32,9 @@ export const arithmetic = (x: Tensor): FloatDType => (computeDType(x.dtype) === 
 
 export const inDType = (x: Tensor, dtype: DType): Tensor => (x.dtype === dtype ? x : cast(x, dtype));
 
+/** The dtype a rule sees state in: codes and counts as they are. */
+const stateArithmetic = (x: Tensor): DType => (isFloat(x.dtype) ? arithmetic(x) : x.dtype);
+
 const eachInDType = (tensors: Readonly<Record<string, Tensor>>, dtype: (x: Tensor) => DType): Record<string, Tensor> =>
   Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, inDType(x, dtype(x))]));
 
@@ -40,10 +43,13 @@ class Scalars<Options extends object> {
   readonly #prefix: string;
   readonly #context: () => ScalarContext<Options>;
   readonly #made = new Map<string, Tensor>();
+  readonly #ahead: number;
 
-  constructor(updated: Updated<Options>, group: ParameterGroup<Options>, step: () => number) {
+  /** `ahead`: updates that the current trace has recorded before this one. */
+  constructor(updated: Updated<Options>, group: ParameterGroup<Options>, step: () => number, ahead = 0) {
     const { name } = updated.rule;
     this.#prefix = updated.groups.length > 1 ? `${name}.${group.name}` : name;
+    this.#ahead = ahead;
     this.#context = () => ({
       lr: group.lr,
       initialLr: group.initialLr,
@@ -51,6 +57,18 @@ class Scalars<Options extends object> {
       optimizerStep: updated.step() + 1,
       options: group.currentOptions,
     });
+  }
+
+  /** Unlike scalars, which a run asks for in their turn, this is asked before the run begins. */
+  decide(condition: (context: ScalarContext<Options>) => boolean): boolean {
+    const holds = (): boolean => {
+      const context = this.#context();
+      const { step, optimizerStep } = context;
+      return condition({ ...context, step: step + this.#ahead, optimizerStep: optimizerStep + this.#ahead });
+    };
+    const now = holds();
+    guard(() => holds() === now);
+    return now;
   }
 
   maker(dtype: FloatDType): ScalarMaker<Options> {
@@ -75,11 +93,14 @@ class Scalars<Options extends object> {
 class Member<Options extends object> implements UpdateContext<string, Options> {
   readonly entry: Entry;
   readonly name: string;
+  readonly group: string;
   readonly parameter: Tensor;
   readonly gradient: Tensor;
+  readonly rows: Tensor | undefined;
   readonly state: Readonly<Record<string, Tensor>>;
   readonly options: Readonly<Options>;
   readonly scalar: ScalarMaker<Options>["scalar"];
+  readonly decide: UpdateContext<string, Options>["decide"];
   shared: Readonly<Record<string, Tensor>> = {};
   readonly #scalars: ScalarMaker<Options>;
 
@@ -88,18 +109,22 @@ class Member<Options extends object> implements UpdateContext<string, Options> {
     group: ParameterGroup<Options>,
     entry: Entry,
     gradient: Tensor,
+    rows: Tensor | undefined,
     scalars: Scalars<Options>,
   ) {
     const dtype = arithmetic(entry.parameter);
     const descent = inDType(gradient, dtype);
     this.entry = entry;
     this.name = entry.name;
+    this.group = group.name;
+    this.rows = rows;
     this.parameter = inDType(entry.parameter, dtype);
     this.gradient = group.maximize ? neg(descent) : descent;
     this.options = group.fixedOptions;
-    this.state = eachInDType(stateOf(rule, entry, group.fixedOptions), arithmetic);
+    this.state = eachInDType(stateOf(rule, entry, group.fixedOptions), stateArithmetic);
     this.#scalars = scalars.maker(dtype);
     this.scalar = this.#scalars.scalar;
+    this.decide = (condition) => scalars.decide(condition);
   }
 
   get lr(): Tensor {
@@ -109,15 +134,16 @@ class Member<Options extends object> implements UpdateContext<string, Options> {
 
 /**
  * The update of every parameter in `gradients`. `countOf`: updates a parameter has had before this one, those that the
- * current trace has recorded among them.
+ * current trace has recorded among them. `rows`: masks of the rows that row-sparse gradients list.
  */
 export function updatePairs<Options extends object>(
   updated: Updated<Options>,
   gradients: ReadonlyMap<Entry, Tensor>,
   countOf: (entry: Entry) => number,
+  rows: ReadonlyMap<Entry, Tensor>,
 ): Pair[] {
   const { rule } = updated;
-  const members = membersByGroup(updated, gradients, countOf);
+  const members = membersByGroup(updated, gradients, countOf, rows);
   const { pairs, values } = share(updated, members);
   for (const member of [...members.values()].flat()) {
     const { entry } = member;
@@ -179,7 +205,7 @@ export function evaluationValues<Options extends object>(updated: Updated<Option
       const value = rule.evaluationValue({
         name: entry.name,
         parameter: inDType(entry.parameter, dtype),
-        state: eachInDType(entry.state, arithmetic),
+        state: eachInDType(entry.state, stateArithmetic),
         options: group.fixedOptions,
         scalar,
       });
@@ -195,22 +221,25 @@ const membersByGroup = <Options extends object>(
   updated: Updated<Options>,
   gradients: ReadonlyMap<Entry, Tensor>,
   countOf: (entry: Entry) => number,
-): Members<Options> => new Map(updated.groups.map((group) => [group, membersOf(updated, group, gradients, countOf)]));
+  rows: ReadonlyMap<Entry, Tensor> = new Map(),
+): Members<Options> =>
+  new Map(updated.groups.map((group) => [group, membersOf(updated, group, gradients, countOf, rows)]));
 
 function membersOf<Options extends object>(
   updated: Updated<Options>,
   group: ParameterGroup<Options>,
   gradients: ReadonlyMap<Entry, Tensor>,
   countOf: (entry: Entry) => number,
+  rows: ReadonlyMap<Entry, Tensor>,
 ): Member<Options>[] {
   const present = group.entries.filter((entry) => gradients.has(entry));
   const { maximize, fixedOptions } = group;
   const members: Member<Options>[] = [];
   for (const cohort of Map.groupBy(present, countOf).values()) {
     const first = cohort[0] as Entry;
-    const scalars = new Scalars(updated, group, () => first.updates + 1);
+    const scalars = new Scalars(updated, group, () => first.updates + 1, countOf(first) - first.updates);
     for (const entry of cohort) {
-      members.push(new Member(updated.rule, group, entry, gradients.get(entry) as Tensor, scalars));
+      members.push(new Member(updated.rule, group, entry, gradients.get(entry) as Tensor, rows.get(entry), scalars));
     }
     const states = cohort.map((entry) => entry.state);
     const ahead = cohort.map((entry) => entry.updates - first.updates);

@@ -41,3 +41,20 @@ export function shrunk<Options extends WithOptionalWeightDecay>({
     scalar("shrink", ({ lr, options }) => 1 - lr * (options.weightDecay ?? 0)),
   );
 }
+
+/** `shrunk` by decay that falls as lr² when lr falls: by lr²/(initial lr) · weightDecay. */
+export function correctedShrunk<Options extends WithOptionalWeightDecay>({
+  parameter,
+  options,
+  scalar,
+}: UpdateContext<never, Options> | UpdateContext<string, Options>): Tensor {
+  if (options.weightDecay === 0 || options.weightDecay === null) return parameter;
+  return mul(
+    parameter,
+    scalar("shrink", ({ lr, initialLr, options }) => {
+      // A schedule that starts at 0 gives nothing to compare with.
+      const fall = initialLr === 0 ? 1 : lr / initialLr;
+      return 1 - lr * fall * (options.weightDecay ?? 0);
+    }),
+  );
+}

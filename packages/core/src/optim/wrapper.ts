@@ -37,6 +37,11 @@ export function wrapper<Settings extends object>({
     const chosen = Object.entries(given).filter(([, value]) => value !== undefined);
     const settings = Object.freeze({ ...defaults, ...Object.fromEntries(chosen) }) as Readonly<Settings>;
     check(settings);
-    return optimizer.withRule((rule) => ({ ...transform(rule, settings), name: `${name}(${rule.name})` }));
+    return optimizer.withRule((rule) => {
+      // State and scalars go by name, so those of a second one would be those of the first.
+      if (rule.name.split(/[()]/).includes(name))
+        throw new ArgumentError(name, `${rule.name} is wrapped in it already`);
+      return { ...transform(rule, settings), name: `${name}(${rule.name})` };
+    });
   };
 }

@@ -12,6 +12,7 @@ import { formatShape, sameShape } from "../graph/shape.ts";
 import { substitute } from "../graph/substitute.ts";
 import { currentBackend } from "./backend.ts";
 import { currentTrace } from "./context.ts";
+import { meantBy } from "./failures.ts";
 import { Storage } from "./storage.ts";
 import { structureOf } from "./structure.ts";
 
@@ -111,7 +112,7 @@ function evaluate(outputs: readonly Node[], assignments: readonly Assignment[]):
   } catch (error) {
     // Nobody will see them.
     for (const storage of results) storage.dispose();
-    throw error;
+    throw meantBy(error);
   }
   for (const { target } of assignments) (target as Storage).version++;
   return results;

@@ -7,6 +7,7 @@ import { allocateHost, type DType, type HostArray } from "../graph/dtype.ts";
 import { BackendError, DTypeError, LifetimeError } from "../graph/errors.ts";
 import type { LeafSource } from "../graph/node.ts";
 import { type Shape, sizeOf } from "../graph/shape.ts";
+import { meantBy } from "./failures.ts";
 
 interface Allocation {
   readonly backend: Backend;
@@ -87,7 +88,13 @@ export class Storage implements LeafSource {
   async read(): Promise<HostArray> {
     this.#check();
     if (this.#host) return this.#host.slice();
-    if (this.#allocation) return this.#allocation.backend.read(this.#allocation.handle);
+    if (this.#allocation) {
+      const { backend, handle } = this.#allocation;
+      // A backend that does not wait for its runs tells of what went wrong there now.
+      return backend.read(handle).catch((error: unknown) => {
+        throw meantBy(error);
+      });
+    }
     return allocateHost(this.dtype, sizeOf(this.shape));
   }
 
@@ -99,7 +106,11 @@ export class Storage implements LeafSource {
     if (!allocation.backend.readSync) {
       throw new BackendError(allocation.backend.name, "cannot block for a result; use the asynchronous form");
     }
-    return allocation.backend.readSync(allocation.handle);
+    try {
+      return allocation.backend.readSync(allocation.handle);
+    } catch (error) {
+      throw meantBy(error);
+    }
   }
 
   #release(): void {

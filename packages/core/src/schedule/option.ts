@@ -68,6 +68,13 @@ const show = (value: unknown): string => {
   return typeof value === "object" && value !== null ? JSON.stringify(value) : String(value);
 };
 
+/** A copy that nobody can change, but of functions, which are schedules. */
+function frozen(value: unknown): unknown {
+  if (Array.isArray(value)) return Object.freeze(value.map(frozen));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.freeze(Object.fromEntries(Object.entries(value).map(([key, entry]) => [key, frozen(entry)])));
+}
+
 /** Says what an option should have been. */
 export const wrongOption = (schedule: string, option: string, expected: string, value: unknown): ArgumentError =>
   new ArgumentError(schedule, `${option} must be ${expected}, got ${show(value)}`);
@@ -97,7 +104,7 @@ export function completeOptions<Options extends object>(
       return [key, option.default];
     }
     if (!option.holds(value)) throw wrongOption(schedule, key, option.expected, value);
-    return [key, Array.isArray(value) ? Object.freeze([...value]) : value];
+    return [key, frozen(value)];
   });
   return Object.freeze(Object.fromEntries(complete)) as Complete<Options>;
 }

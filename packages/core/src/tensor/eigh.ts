@@ -4,11 +4,28 @@
  * solution of singular-value and symmetric eigenvalue problems on multiprocessor arrays"), so that a sweep of n - 1 rounds is as many
  * element-wise kernels over the whole matrix, whatever the batch.
  */
+import type { DType } from "../graph/dtype.ts";
 import { ShapeError } from "../graph/errors.ts";
 import { formatShape, sizeOf } from "../graph/shape.ts";
-import { asTensor, broadcastTo, castTo, reshapeTo, type TensorLike, toFloat, widen } from "./convert.ts";
+import { broadcastTo, castTo, reshapeTo, type TensorLike, toFloat, widen } from "./convert.ts";
 import { eye } from "./creation.ts";
-import { abs, add, barrier, bitwiseAnd, div, equal, less, lessEqual, mul, neg, sqrt, square, stopGradient, sub, where } from "./elementwise.ts";
+import {
+  abs,
+  add,
+  barrier,
+  bitwiseAnd,
+  div,
+  equal,
+  less,
+  lessEqual,
+  mul,
+  neg,
+  sqrt,
+  square,
+  stopGradient,
+  sub,
+  where,
+} from "./elementwise.ts";
 import { argSort, gather } from "./indexing.ts";
 import { matmul } from "./linalg.ts";
 import { max } from "./reduce.ts";
@@ -32,10 +49,16 @@ export function squareShape(subject: string, x: Tensor): { batch: readonly numbe
 }
 
 /**
- * Sweeps after which nothing changes any more. Convergence is quadratic at the end; until then every sweep divides what is off the
- * diagonal by some factor, so that a few more are needed for larger matrices.
+ * Sweeps after which nothing changes any more, found by trying matrices of all kinds: convergence is quadratic at the end, and larger
+ * matrices take a little longer to get there.
  */
-const sweepsFor = (n: number): number => 5 + Math.ceil(Math.log2(n));
+const sweepsFor = (m: number, dtype: DType): number => (dtype === "float64" ? 5 : 3) + Math.log2(m);
+
+/**
+ * Pairs whose element is below this part of the largest are left for a later sweep. Rotating within a cluster of eigenvalues
+ * while its coupling to others is large would undo their rotations: a singular matrix would converge linearly.
+ */
+const threshold = 1e-3;
 
 /**
  * An axis of 2ᵏ cut where the bits of `round` change: index i and its partner i XOR round are mirror images along the axes that `mirrored`
@@ -61,14 +84,20 @@ function axesOf(round: number, bits: number): { sizes: number[]; mirrored: numbe
  * Cosine and signed sine of every index of the matrices [b, m, m]: new row = cosine·row + sine·(row of the partner). `other` is the
  * matrix with every column in the place of its partner's.
  */
-function rotations(matrix: Tensor, other: Tensor, first: Tensor, swap: (x: Tensor) => Tensor): { cosine: Tensor; sine: Tensor } {
+function rotations(
+  matrix: Tensor,
+  other: Tensor,
+  { first, negligible, swap }: { first: Tensor; negligible: Tensor; swap: (x: Tensor) => Tensor },
+): { cosine: Tensor; sine: Tensor } {
   const own = diagonal(matrix);
-  const coupling = diagonal(other);
-  const slope = div(sub(swap(own), own), mul(coupling, 2));
+  // Rounding makes the matrix a little less than symmetric; the two of a pair must turn by one angle all the same.
+  const between = diagonal(other);
+  const coupling = add(between, swap(between));
+  const slope = div(sub(swap(own), own), coupling);
   const magnitude = div(1, add(abs(slope), sqrt(add(square(slope), 1))));
   // Of two equal diagonal elements the first counts as the smaller; the tangents of a pair must differ in sign.
   const positive = where(equal(slope, 0), first, less(0, slope));
-  const tangent = where(equal(coupling, 0), 0, where(positive, magnitude, neg(magnitude)));
+  const tangent = where(lessEqual(abs(coupling), negligible), 0, where(positive, magnitude, neg(magnitude)));
   const cosine = div(1, sqrt(add(square(tangent), 1)));
   // Stored, like all of a round: what is cheap would be computed again wherever it is used, by rounds of rounds.
   return { cosine: barrier(cosine), sine: barrier(neg(mul(tangent, cosine))) };
@@ -83,16 +112,31 @@ function diagonalized(x: Tensor, sweeps: number): { matrix: Tensor; vectors: Ten
   const bits = Math.log2(m);
   let matrix = barrier(x);
   let vectors = broadcastTo(eye(m, m, { dtype: x.dtype }), [b, m, m]);
+  const onDiagonal = equal(iotaAlong(m, 0, 2), iotaAlong(m, 1, 2));
   for (let sweep = 0; sweep < sweeps; sweep++) {
+    const largest = max(where(onDiagonal, 0, abs(matrix)), { axis: [1, 2] });
+    const negligible = unsqueeze(barrier(mul(largest, 2 * threshold)), 1);
     for (let round = 1; round < m; round++) {
       const { sizes, mirrored } = axesOf(round, bits);
-      const swap = (axis: number) => (y: Tensor): Tensor => {
-        const cut = [...y.shape.slice(0, axis), ...sizes, ...y.shape.slice(axis + 1)];
-        return reshapeTo(flip(reshapeTo(y, cut), mirrored.map((i) => i + axis)), y.shape);
-      };
+      const swap =
+        (axis: number) =>
+        (y: Tensor): Tensor => {
+          const cut = [...y.shape.slice(0, axis), ...sizes, ...y.shape.slice(axis + 1)];
+          return reshapeTo(
+            flip(
+              reshapeTo(y, cut),
+              mirrored.map((i) => i + axis),
+            ),
+            y.shape,
+          );
+        };
       const first = equal(bitwiseAnd(iotaAlong(m, 1, 2), 2 ** Math.floor(Math.log2(round))), 0);
       const other = swap(2)(matrix);
-      const { cosine, sine } = rotations(matrix, other, broadcastTo(first, [b, m]), swap(1));
+      const { cosine, sine } = rotations(matrix, other, {
+        first: broadcastTo(first, [b, m]),
+        negligible,
+        swap: swap(1),
+      });
       const columns = (y: Tensor, partner: Tensor): Tensor =>
         add(mul(y, unsqueeze(cosine, 1)), mul(partner, unsqueeze(sine, 1)));
       const half = columns(matrix, other);
@@ -135,18 +179,19 @@ export function eigh(x: TensorLike): Eigen {
   const wide = widen(given);
   const flat = reshapeTo(wide, [sizeOf(batch), n, n]);
   const symmetric = mul(add(flat, transpose(flat)), 0.5);
-  const { values, vectors } = withDerivative(numericEigen(stopGradient(symmetric)), symmetric);
+  const { values, vectors } = withDerivative(eigenOf(stopGradient(symmetric)), symmetric);
   return {
     values: castTo(reshapeTo(values, [...batch, n]), given.dtype),
     vectors: castTo(reshapeTo(vectors, [...batch, n, n]), given.dtype),
   };
 }
 
-function numericEigen(x: Tensor): Eigen {
+/** Eigenvalues and eigenvectors of symmetric matrices [b, n, n], without derivatives. */
+export function eigenOf(x: Tensor): Eigen {
   const [b, n] = x.shape as [number, number, number];
   // Rows of zeros are never rotated.
   const added = 2 ** Math.ceil(Math.log2(n)) - n;
-  const found = diagonalized(padAxes(x, [0, 0, 0], [0, added, added]), sweepsFor(n));
+  const found = diagonalized(padAxes(x, [0, 0, 0], [0, added, added]), sweepsFor(n + added, x.dtype));
   const values = slice(diagonal(found.matrix), { axis: 1, end: n });
   const vectors = slice(slice(found.vectors, { axis: 1, end: n }), { axis: 2, end: n });
   const order = argSort(values);

@@ -15,6 +15,7 @@ export {
 } from "./convolution.ts";
 export * from "./creation.ts";
 export * from "./crossEntropy.ts";
+export { type Eigen, eigh } from "./eigh.ts";
 export { einsum } from "./einsum.ts";
 export {
   abs,
@@ -89,6 +90,7 @@ export {
   take,
   topK,
 } from "./indexing.ts";
+export { type InverseRootOptions, inverseRoot } from "./inverseRoot.ts";
 export { chunk, concat, split, stack } from "./join.ts";
 export { linear, matmul, outer, trace } from "./linalg.ts";
 export type { Literal, NumericArray, TensorOptions } from "./literal.ts";
@@ -106,6 +108,7 @@ export {
   type Reduction,
   smoothL1Loss,
 } from "./losses.ts";
+export { type NewtonSchulzOptions, newtonSchulz } from "./newtonSchulz.ts";
 export * from "./normalization.ts";
 export { Parameter, type ParameterOptions } from "./parameter.ts";
 export {
@@ -117,6 +120,7 @@ export {
   type PoolOptions,
 } from "./pooling.ts";
 export { type FormatOptions, formatElements, formatTensor, print } from "./print.ts";
+export { type QR, qr } from "./qr.ts";
 export {
   type BernoulliOptions,
   bernoulli,

@@ -10,6 +10,7 @@ import { makeNode, type Node, topologicalOrder, type Uniform, upcomingNodeId } f
 import { currentBackend } from "../runtime/backend.ts";
 import { currentTrace, type Trace, withTrace } from "../runtime/context.ts";
 import { type Prepared, prepare, realize, withRealized } from "../runtime/evaluate.ts";
+import { meantBy } from "../runtime/failures.ts";
 import { Storage } from "../runtime/storage.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
@@ -223,7 +224,7 @@ function replay(entry: Entry, tensors: readonly Tensor[]): unknown {
     for (const takeBack of undo.reverse()) takeBack();
     // Nobody will see them.
     for (const storage of results) storage.dispose();
-    throw error;
+    throw meantBy(error);
   }
   for (const storage of entry.assigned) storage.version++;
   const outputs = results.map(
