@@ -12,6 +12,7 @@ import { claimTable, type Outcome, outcomeOf, outcomeTable, publishedOutcomes } 
 import { type Problem, problemKinds } from "./problem.ts";
 import { generateQuadraticDeep, quadraticDeep, readQuadraticDeep } from "./quadraticDeep.ts";
 import { rosenbrock } from "./rosenbrock.ts";
+import { lbfgsOnImages, lbfgsOnRosenbrock } from "./secondOrder.ts";
 import { generateSparse, readNames } from "./sparseFeatures.ts";
 
 const usage = `npm run convergence -- [options]
@@ -50,22 +51,33 @@ const taking: readonly Entrant[] = entrants().filter(({ name }) => rules?.includ
 const outcomes: Outcome[] = [];
 const claims: Claim[] = [];
 
+const withLbfgs = rules?.includes("lbfgs") ?? true;
+
+function report(results: readonly Outcome[]): void {
+  if (results.length === 0) return;
+  outcomes.push(...results);
+  print(outcomeTable(results));
+}
+
+/** Those asked for; what is not of their form is tried right away. */
 async function problems(): Promise<Problem[]> {
   const found: Problem[] = [];
-  if (asked.has("rosenbrock")) found.push(rosenbrock(10_000));
+  if (asked.has("rosenbrock")) {
+    found.push(rosenbrock(10_000));
+    if (withLbfgs) report([await lbfgsOnRosenbrock()]);
+  }
   if (asked.has("quadraticDeep")) {
     const folder = values["quadratic-deep"];
     const data = await (folder === undefined ? generateQuadraticDeep(0) : readQuadraticDeep(folder));
     found.push(quadraticDeep(data, folder === undefined ? "generated" : "DeepOBS", 100));
-    if (folder !== undefined) {
-      const agreeing = await publishedOutcomes(data, taking);
-      outcomes.push(...agreeing);
-      print(outcomeTable(agreeing));
-    }
+    if (folder !== undefined) report(await publishedOutcomes(data, taking));
   }
   if (asked.has("logistic") || asked.has("mlp")) {
     const images = values.mnist === undefined ? generateImages(6000, 1500) : await readImages(values.mnist);
-    if (asked.has("logistic")) found.push(logistic(images, 3, 0.9));
+    if (asked.has("logistic")) {
+      found.push(logistic(images, 3, 0.9));
+      if (withLbfgs) report([await lbfgsOnImages(images, 0.9)]);
+    }
     if (asked.has("mlp")) found.push(mlp(images, 3, 0.93));
   }
   return found;
@@ -74,8 +86,7 @@ async function problems(): Promise<Problem[]> {
 for (const problem of await problems()) {
   const own: Outcome[] = [];
   for (const entrant of taking) own.push(await outcomeOf(problem, entrant));
-  outcomes.push(...own);
-  print(outcomeTable(own));
+  report(own);
 }
 if (asked.has("claims")) {
   const sparse = values.names === undefined ? generateSparse(2000, 300) : readNames(values.names, 4000);

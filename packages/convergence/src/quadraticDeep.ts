@@ -130,7 +130,7 @@ export function lossAtCentre({ hessian, test }: QuadraticDeep): number {
 }
 
 /** How far above the loss at the centre a solution may be. */
-const margin = 1.03;
+const margin = 1.01;
 
 export const quadraticDeep = (data: QuadraticDeep, source: string, epochs: number): Problem => ({
   kind: "quadraticDeep",

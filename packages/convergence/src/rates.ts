@@ -55,7 +55,7 @@ export const rates: Readonly<Record<string, Readonly<Record<ProblemKind, Rate>>>
   prodigy: all(1, 1, 1, 1),
   radam: all(0.006, { lr: 0.03, constant: true }, 0.03, 0.01),
   rmsprop: all(0.003, 0.1, 0.003, 0.001),
-  rprop: all(0.01, { lr: 0.1, etas: [0.95, 1.05] }, 0.003, { lr: 0.001, etas: [0.9, 1.1] }),
+  rprop: all(0.01, { lr: 0.1, etas: [0.95, 1.05] }, { lr: 0.001, etas: [0.9, 1.1] }, { lr: 0.001, etas: [0.9, 1.1] }),
   scheduleFreeAdamW: all(
     { lr: 0.03, constant: true },
     { lr: 0.3, constant: true },
@@ -64,7 +64,7 @@ export const rates: Readonly<Record<string, Readonly<Record<ProblemKind, Rate>>>
   ),
   scheduleFreeSgd: all(0.003, { lr: 0.1, constant: true }, { lr: 0.1, constant: true }, { lr: 0.3, constant: true }),
   sgd: all(0.002, 0.02, 0.1, 0.1),
-  shampoo: all(0.03, 1, 0.1, 0.3),
+  shampoo: all(1, 1, 0.1, 0.3),
   signSgd: all(0.003, 0.1, 0.003, 0.001),
   signum: all(0.01, 0.1, 0.003, 0.001),
   sm3: all(1, 1, 0.03, 0.1),

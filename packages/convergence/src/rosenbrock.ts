@@ -2,7 +2,8 @@
 import { add, compile, mul, Parameter, slice, square, sub, sum, type Tensor, tensor } from "@thalweg/core";
 import type { Problem } from "./problem.ts";
 
-const valley = (p: Tensor): Tensor => {
+/** f of the two numbers of `p`. */
+export const valley = (p: Tensor): Tensor => {
   const [x, y] = [slice(p, { axis: 0, end: 1 }), slice(p, { axis: 0, start: 1 })];
   return sum(add(square(sub(1, x)), mul(100, square(sub(y, square(x))))));
 };

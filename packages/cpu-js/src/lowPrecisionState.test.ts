@@ -67,17 +67,16 @@ describe.each(Object.keys(makers))("%s", (name) => {
   const make = makers[name] as Make;
 
   it.each([
-    ["bfloat16", 0.01, 0.03],
-    ["blockwise8bit", 0.05, 0.12],
+    ["bfloat16", 0.005, 0.02],
+    ["blockwise8bit", 0.06, 0.2],
   ] as const)("with moments in %s learns what it learns with float32", async (stateDtype, lossBound, wayBound) => {
     const exact = await train(make);
     const low = await train(make, stateDtype);
     const last = exact.losses.at(-1) as number;
-    const difference = Math.abs((low.losses.at(-1) as number) / last - 1);
+    const difference = (low.losses.at(-1) as number) / last - 1;
     const off = offCourse(low.weights, exact.weights, exact.start);
-    if (process.env.SHOW) console.log(name, stateDtype, exact.losses[0], last, difference, off);
-    expect(last).toBeLessThan((exact.losses[0] as number) / 20);
-    expect(difference).toBeLessThan(lossBound);
+    expect(last).toBeLessThan((exact.losses[0] as number) / 4);
+    expect(Math.abs(difference)).toBeLessThan(lossBound);
     // Not by having stayed exact.
     expect(off).toBeGreaterThan(0);
     expect(off).toBeLessThan(wayBound);
@@ -85,7 +84,9 @@ describe.each(Object.keys(makers))("%s", (name) => {
 });
 
 describe.each(["bfloat16", "blockwise8bit"] as const)("moments in %s", (stateDtype) => {
-  it.each(Object.keys(optimizersByName))("stay finite with %s", async (name) => {
+  // Those of roots of matrices take too long over one of this size.
+  const names = Object.keys(optimizersByName).filter((name) => name !== "shampoo" && name !== "soap");
+  it.each(names)("stay finite with %s", async (name) => {
     useBackend(await cpu());
     manualSeed(4);
     const p = new Parameter(randn([64, 65]));

@@ -13,10 +13,10 @@ export interface Subject {
 }
 
 const libraries: Readonly<Record<string, string>> = {
-  torch: "PyTorch",
-  keras: "Keras",
-  optax: "Optax",
-  original: "the authors",
+  torch: "As in PyTorch.",
+  keras: "As in Keras.",
+  optax: "As in Optax.",
+  original: "As the authors have it.",
 };
 
 /** As one would write it: `[0.9, 0.999]`, `1e-8`. */
@@ -111,7 +111,7 @@ export function page(subject: Subject): string {
       : ["## Options", optionsTable(subject, first as string), ...costsSection(subject, first as string)]),
     ...others.flatMap((convention) => [
       `## \`convention: "${convention}"\``,
-      ...(libraries[convention] ? [`The meaning of ${libraries[convention]}.`] : []),
+      ...(libraries[convention] ? [libraries[convention]] : []),
       meaning(subject, convention, "###"),
     ]),
     "## Source",
@@ -130,7 +130,7 @@ const costsSection = ({ costs }: Subject, convention: string): string[] => {
 export function firstSentence(text: string): string {
   const [paragraph = ""] = markdownOf(text).split("\n\n");
   const end = paragraph.search(/[.:;](\s|$)/);
-  if (end < 0) return paragraph;
+  if (end < 0) return `${paragraph} …`;
   const sentence = paragraph.slice(0, end);
   return sentence.endsWith(".") ? sentence : `${sentence}.`;
 }

@@ -212,8 +212,9 @@ export class Sources {
       return hasFormula(text) ? [`\`${name}\`:\n\n${text}`] : [];
     });
     // A rule made by a function of the same folder: the formula is the function's.
-    const maker = isVariableDeclaration(declaration) && declaration.initializer && this.#named(declaration.initializer);
-    const made = maker && maker.getSourceFile().fileName.startsWith(folder) ? this.#withNamed(maker, seen) : "";
+    const initializer = isVariableDeclaration(declaration) ? declaration.initializer : undefined;
+    const maker = initializer && this.#named(initializer);
+    const made = maker?.getSourceFile().fileName.startsWith(folder) ? this.#withNamed(maker, seen) : "";
     return [own, made, ...named].filter((text) => text !== "").join("\n\n");
   }
 }

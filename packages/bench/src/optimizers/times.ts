@@ -11,11 +11,11 @@ export interface UpdateTime {
 }
 
 export interface UpdateTimeOptions {
-  /** Milliseconds that a window lasts at least. Default 60. */
+  /** Milliseconds that a window lasts at least. Default 25: short, so that both see the same of what disturbs. */
   readonly window?: number;
-  /** Pairs of windows; fewer, but 3, of an update that takes long. Default 9. */
+  /** Pairs of windows; fewer, but 3, of an update that takes long. Default 25. */
   readonly pairs?: number;
-  /** Milliseconds after which 3 pairs are enough. Default 15,000. */
+  /** Milliseconds after which 3 pairs are enough. Default 12,000. */
   readonly enough?: number;
 }
 
@@ -38,7 +38,7 @@ async function timed({ step, gradients, parameters }: UpdatedGroup, window: numb
 export async function timeBeside(
   update: NamedUpdate,
   other: NamedUpdate,
-  { window = 60, pairs = 9, enough = 15_000 }: UpdateTimeOptions = {},
+  { window = 25, pairs = 25, enough = 12_000 }: UpdateTimeOptions = {},
 ): Promise<UpdateTime> {
   const [measured, reference] = [update, other].map((given) => updatedGroup(given, layers)) as [
     UpdatedGroup,

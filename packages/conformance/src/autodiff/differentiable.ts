@@ -4,8 +4,8 @@ import * as t from "@thalweg/core";
 import { type DifferentiableCase, differentiableCases } from "../golden/differentiable.ts";
 import { callGoldenOp } from "../golden/opCases.ts";
 import { type FloatDType, makeInput } from "../golden/schema.ts";
-import { floats, floatsOf, type Input, integersOf, makeTensor } from "../ops/inputs.ts";
 import { signlessEigen } from "../ops/decompositions.ts";
+import { floats, floatsOf, type Input, integersOf, makeTensor } from "../ops/inputs.ts";
 import type { Outputs } from "../ops/operation.ts";
 
 /** A function of some float inputs, given as they are built on: other inputs are constants of it. */

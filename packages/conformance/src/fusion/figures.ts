@@ -102,8 +102,26 @@ export const figures: Readonly<Record<string, Expected>> = {
   "gradient of attention": { every: ["1 loop, 5 matmul", 10496, 6400, 4096], loops: ["5 loop", 9472, 6400, 4096] },
   // Updates that reduce: norms of each parameter, or sums over its rows and columns.
   "update of adafactor": both("16 loop", 28884, 11940, 5760),
-  "update of lamb": both("12 loop", 52380, 32904, 16896),
+  "update of lamb": both("12 loop", 54800, 32904, 16576),
   "update of sm3": both("11 loop", 23704, 6720, 576),
+  "update of adafactor (keras)": both("16 loop", 28884, 11940, 5760),
+  "update of adafactor (optax)": both("13 loop", 32904, 27424, 11072),
+  "update of adamMini": both("13 loop", 38384, 21944, 11008),
+  "update of cautiousAdamW": both("7 loop", 49320, 32880, 16512),
+  "update of cautiousLion": both("7 loop", 27400, 21920, 11008),
+  "update of dAdaptAdam": both("9 loop", 55032, 38464, 17216),
+  "update of lamb (keras)": both("7 loop", 49320, 32880, 16512),
+  "update of lamb (optax)": both("13 loop", 43864, 38384, 16576),
+  "update of lars (optax)": both("7 loop", 27400, 21920, 11008),
+  "update of mars": both("5 loop", 48160, 42680, 20992),
+  "update of novoGrad": both("7 loop", 27424, 21944, 11008),
+  "update of prodigy": both("9 loop", 65964, 43992, 17280),
+  "update of cautious(adamW)": both("7 loop", 49320, 32880, 16512),
+  "update of skipNonFinite(adamW)": both("8 loop", 27530, 16588, 576),
+  // Updates with a weight that all parameters share: a kernel of its own, of a scalar.
+  "update of scheduleFreeAdamW": both("2 loop", 21936, 16448, 0),
+  "update of scheduleFreeSgd": both("2 loop", 16456, 10968, 0),
+  "update of scheduleFree(adamW)": both("2 loop", 27416, 21928, 0),
   // Training.
   // The last norm takes the update of its parameter along, which is then copied into place: 12 KiB more than apart.
   "update of adamW with gradients clipped by their norm": both("8 loop", 32564, 24144, 8064),

@@ -1,6 +1,16 @@
-/** Updates of many parameters with gradients that are given: every optimizer's is one kernel, in place. */
+/** Updates of many parameters with gradients that are given: every element-wise optimizer's is one kernel, in place. */
 import { add, compile, div, minimum, mul, Parameter, sqrt, square, sum, type Tensor } from "@thalweg/core";
-import { adamW, type GradientTransform, type Optimizer, optimizersByName, sgd } from "@thalweg/core/optim";
+import {
+  type AnyNamedOptimizer,
+  adamW,
+  type Convention,
+  type GradientTransform,
+  type Optimizer,
+  optimizersByName,
+  sgd,
+  type Wrapper,
+  wrappers,
+} from "@thalweg/core/optim";
 import type { Figures } from "./figures.ts";
 import { leaf } from "./graph.ts";
 
@@ -16,11 +26,29 @@ const clipByNorm: GradientTransform = (gradients) => {
   return gradients.map((gradient) => mul(gradient, scale));
 };
 
+/** Rules of matrices: tens to thousands of products and rotations, of which no number of kernels is the right one. */
+const ofMatrices: ReadonlySet<string> = new Set(["muon", "shampoo", "soap"]);
+
+/** What takes the gradient at another place than the parameters, and so has no update with gradients that are given. */
+const lookingTwice: ReadonlySet<string> = new Set(["sam", "asam"]);
+
+/** `update of adam`, and `update of adam (keras)` for each further meaning of the name. */
+const conventionsOf = (name: string, make: AnyNamedOptimizer): Update[] =>
+  (Object.keys(make.rules) as Convention[]).map((convention, i) => ({
+    name: i === 0 ? `update of ${name}` : `update of ${name} (${convention})`,
+    make: (parameters) => make(parameters, { convention, lr: 0.1 }),
+  }));
+
 export const updates: readonly Update[] = [
-  ...Object.entries(optimizersByName).map(([name, make]) => ({
-    name: `update of ${name}`,
-    make: (parameters: readonly Parameter[]) => make(parameters, { lr: 0.1 }),
-  })),
+  ...Object.entries(optimizersByName)
+    .filter(([name]) => !ofMatrices.has(name))
+    .flatMap(([name, make]) => conventionsOf(name, make)),
+  ...Object.entries(wrappers as Readonly<Record<string, Wrapper<object>>>)
+    .filter(([name]) => !lookingTwice.has(name))
+    .map(([name, wrap]) => ({
+      name: `update of ${name}(adamW)`,
+      make: (parameters: readonly Parameter[]) => wrap(adamW(parameters) as Optimizer),
+    })),
   {
     name: "update of sgd with momentum",
     make: (parameters) => sgd(parameters, { lr: 0.1, momentum: 0.9 }) as Optimizer,

@@ -25,6 +25,9 @@ const variants: Readonly<Record<string, Readonly<Record<string, OptimizerSetting
   },
   adam: { defaults: {}, amsgrad: { amsgrad: true, betas: [0.7, 0.9], weightDecay: 0.1 } },
   adamW: { defaults: {}, amsgrad: { amsgrad: true, weightDecay: 0.2 } },
+  // Decompositions of larger matrices take their time to compile; the layer ops has them.
+  shampoo: { "axes of 4": { maxPreconditionerDim: 4 } },
+  soap: { "axes of 4": { maxPrecondDim: 4 } },
 };
 
 /** Every optimizer of core, and each under the options that make another program of it. */

@@ -45,7 +45,7 @@ const plainTraining = (
   model: ModelName,
   optimizerName: string,
   options: OptimizerSettings,
-  others: Pick<Scenario, "severalPrograms"> = {},
+  others: Pick<Scenario, "severalPrograms" | "traces"> = {},
 ): Scenario => ({
   name,
   traces: 1,
@@ -72,7 +72,14 @@ const eachModel: Scenario[] = (Object.keys(models) as ModelName[]).map((model) =
 );
 
 const eachOptimizer: Scenario[] = optimizerVariants.map(([name, variant, options]) =>
-  plainTraining(`with ${name} (${variant})`, "mlp", name, options),
+  plainTraining(
+    `with ${name} (${variant})`,
+    "mlp",
+    name,
+    options,
+    // Its first update is another Program than those after.
+    name === "soap" ? { traces: 2 } : {},
+  ),
 );
 
 const ratesSet: Scenario = {

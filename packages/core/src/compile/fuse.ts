@@ -141,8 +141,9 @@ class Fuser {
     if (buffers.size + reads.size + 1 > maxBuffers) return false;
     const domain = this.#joinedDomain(group, unit, vertical);
     if (!domain) return false;
-    // A sibling must not make the unit wait for more than it does anyway.
-    if (!vertical && this.#graph.depth(group) > 1 + this.#deepest(producers)) return false;
+    // A sibling must not make the unit, and what waits for it, wait for more than it does anyway.
+    const awaited = this.#partition.consumers.has(unit);
+    if (!vertical && awaited && this.#graph.depth(group) > 1 + this.#deepest(producers)) return false;
     for (const producer of producers) if (producer !== group && this.#graph.dependsOn(producer, group)) return false;
     const before = group.domain;
     if (domain !== before) {

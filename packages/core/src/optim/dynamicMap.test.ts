@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
 import { referenceBackend } from "../backend/index.ts";
-import { cast, Parameter, randn, square, type Tensor, tensor, useBackend } from "../index.ts";
+import { broadcastTo, cast, Parameter, randn, square, type Tensor, tensor, useBackend } from "../index.ts";
 import { blockSize, dequantize, fromCodes, type MapKind, quantize, toCodes } from "./dynamicMap.ts";
 
 beforeAll(() => useBackend(referenceBackend()));
@@ -47,6 +47,20 @@ describe.each(kinds)("the %s map", (kind) => {
       // What is not negative never becomes 0 unless it is.
       if (kind === "nonNegative" && x > 0 && x < 1.7e-7) expect(got[i]).toBeCloseTo(3.25e-7, 12);
       else expect(error).toBeLessThanOrEqual(nearest + 2e-7);
+    }
+  });
+});
+
+describe("random rounding", () => {
+  const thresholds = tensor(Float32Array.from({ length: 4096 }, (_, i) => (i + 0.5) / 4096));
+
+  it.each([0.3, -0.87, 0.0567, -0.0042, 0.00031, 4.2e-5])("of %s is right in the mean", (x) => {
+    for (const kind of x < 0 ? (["signed"] as const) : kinds) {
+      const codes = toCodes(broadcastTo(tensor([x]), [4096]), kind, thresholds);
+      const rounded = values(fromCodes(codes, kind));
+      expect(new Set(rounded).size).toBe(2);
+      const mean = rounded.reduce((sum, value) => sum + value, 0) / rounded.length;
+      expect(Math.abs(mean / x - 1)).toBeLessThan(2e-4);
     }
   });
 });

@@ -79,17 +79,18 @@ function byDecade(kind: MapKind, isIn: (decade: Decade) => Tensor, value: (decad
 }
 
 /**
- * Codes (uint32 below 256) of float32 numbers in [-1, 1], or [0, 1]: the nearest number of the map, but that a number that
+ * Codes (uint32 below 256) of float32 numbers in [-1, 1], or [0, 1]: the nearest number of the map; with a `threshold`
+ * uniform in (0, 1) the one above or below, so that within a decade the mean is the number itself. But a number that
  * is not negative gets code 0 for 0 alone. A second moment is divided by, and must not vanish beside its neighbours.
  */
-export function toCodes(x: Tensor, kind: MapKind): Tensor {
+export function toCodes(x: Tensor, kind: MapKind, threshold: Tensor | number = 0.5): Tensor {
   const { decades, one } = maps[kind];
   const magnitude = abs(x);
   const isIn = ({ from }: Decade): Tensor => greaterEqual(magnitude, from);
   const bins = byDecade(kind, isIn, (decade) => decade.bins);
   const perBin = byDecade(kind, isIn, ({ slope }) => 1 / slope);
-  const start = byDecade(kind, isIn, ({ slope, offset }) => 0.5 - offset / slope);
-  const position = floor(add(mul(magnitude, perBin), start));
+  const start = byDecade(kind, isIn, ({ slope, offset }) => -offset / slope);
+  const position = floor(add(add(mul(magnitude, perBin), start), threshold));
   const code = maximum(minimum(position, add(mul(bins, 2), -1)), bins);
   const zero = kind === "signed" ? less(magnitude, (decades[0] as Decade).from) : equal(magnitude, 0);
   const known = where(zero, 0, code);
@@ -132,7 +133,8 @@ const shifts = (blocks: number): Tensor => {
   return mul(broadcastTo(position, [blocks, wordsPerBlock, codesPerWord]), constant(8, "uint32"));
 };
 
-export function quantize(x: Tensor, kind: MapKind): Blockwise {
+/** `bits`: random ones below 2^16, to round up or down by chance; without, to the nearest. */
+export function quantize(x: Tensor, kind: MapKind, bits?: (like: Tensor) => Tensor): Blockwise {
   const [size, blocks] = [sizeOf(x.shape), blocksOf(x.shape)];
   const padded = padAxes(reshapeTo(x, [size]), [0], [blocks * blockSize - size]);
   const absmax = reduceNode("max", abs(reshapeTo(padded, [blocks, blockSize])), [1]);
@@ -140,7 +142,8 @@ export function quantize(x: Tensor, kind: MapKind): Blockwise {
   const scale = reshapeTo(absmax, [blocks, 1, 1]);
   // In a block of zeros every part is 0, rather than 0 / 0.
   const parts = cast(div(words, where(equal(scale, 0), 1, scale)), "float32");
-  const codes = reduceNode("sum", shiftLeft(toCodes(parts, kind), shifts(blocks)), [2]);
+  const threshold = bits ? mul(add(cast(bits(parts), "float32"), 0.5), 2 ** -16) : 0.5;
+  const codes = reduceNode("sum", shiftLeft(toCodes(parts, kind, threshold), shifts(blocks)), [2]);
   return { codes, absmax };
 }
 

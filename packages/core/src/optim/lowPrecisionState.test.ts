@@ -93,7 +93,8 @@ describe("stateDtype", () => {
       const low = make(stateDtype);
       low.update();
       const expected = values(exact.large);
-      for (const [i, x] of values(low.large).entries()) expect(Math.abs(x - (expected[i] as number))).toBeLessThan(1e-6);
+      for (const [i, x] of values(low.large).entries())
+        expect(Math.abs(x - (expected[i] as number))).toBeLessThan(1e-6);
     }
   });
 

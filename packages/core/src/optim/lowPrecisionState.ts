@@ -19,8 +19,9 @@ import { roundingBits, roundStochastically } from "./stochasticRounding.ts";
  *
  * - `float32`: so that 16-bit parameters have exact moments; 4 bytes an element.
  * - `bfloat16`: 2 bytes, rounded at random, so that the mean of many roundings is exact.
- * - `blockwise8bit`: 1 byte and 1/64 for the scales: the dynamic map of Dettmers et al. 2021. Parameters of fewer than 4096
- *   elements keep what the rule asks for.
+ * - `blockwise8bit`: 1 byte and 1/64 for the scales: the dynamic map of Dettmers et al. 2021, but rounded at random as well,
+ *   as small changes to slow averages would never reach the next code. Parameters of fewer than 4096 elements keep what the
+ *   rule asks for.
  */
 export type StateDType = "float32" | "bfloat16" | "blockwise8bit";
 
@@ -107,16 +108,16 @@ export function withStateDType<Options extends object>(
     state: State,
     purpose: number,
   ): Record<string, Tensor> => {
-    const bits = context.options.stateDtype === "bfloat16" ? roundingBits(context, purpose) : undefined;
+    const bits = roundingBits(context, purpose);
     const encoded: Record<string, Tensor> = {};
     for (const [name, , format] of initialOf(context)) {
       const value = state[name];
       if (!value) continue;
       if (format === "blockwise8bit") {
-        const { codes, absmax } = quantize(value, kindOf(name));
+        const { codes, absmax } = quantize(value, kindOf(name), bits);
         encoded[codesOf(name)] = codes;
         encoded[absmaxOf(name)] = absmax;
-      } else encoded[name] = format === "bfloat16" && bits ? roundStochastically(value, bits(value)) : value;
+      } else encoded[name] = format === "bfloat16" ? roundStochastically(value, bits(value)) : value;
     }
     return encoded;
   };

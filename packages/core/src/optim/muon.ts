@@ -1,7 +1,7 @@
 /**
  * Muon: momentum orthogonalized by Newton-Schulz, for the weight matrices of hidden layers. Jordan et al. 2024,
- * https://kellerjordan.github.io/posts/muon/, with their code https://github.com/KellerJordan/Muon; Liu et al. 2025, "Muon is
- * Scalable for LLM Training", https://arxiv.org/abs/2502.16982 (weight decay, scaling to AdamW's RMS).
+ * https://kellerjordan.github.io/posts/muon/, with their code https://github.com/KellerJordan/Muon; Liu et al. 2025,
+ * "Muon is Scalable for LLM Training", https://arxiv.org/abs/2502.16982 (weight decay, scaling to AdamW's RMS).
  */
 import { ArgumentError } from "../graph/errors.ts";
 import { zerosLike } from "../tensor/creation.ts";
@@ -43,8 +43,8 @@ export interface MuonTorchOptions extends Omit<MuonOptions, "betas"> {
   /** The Frobenius norm counts as at least this. Default 1e-7. */
   eps: number;
   /**
-   * What a step is multiplied by: `original` √max(1, rows / columns), `match_rms_adamw` 0.2 √max(rows, columns), which suits
-   * AdamW's rates. Default null, the same as `original`.
+   * What a step is multiplied by: `original` √max(1, rows / columns), `match_rms_adamw` 0.2 √max(rows, columns), which
+   * suits AdamW's rates. Default null, the same as `original`.
    */
   adjustLrFn: "original" | "match_rms_adamw" | null;
   /** Decay rates of the companion AdamW. Default [0.9, 0.999]. */
@@ -235,14 +235,15 @@ export const muonTorchRule: Rule<MuonState, MuonTorchOptions> = {
 };
 
 /**
- * Muon, after Jordan et al.: momentum whose matrix is made orthogonal, so that all directions of a weight matrix learn at one
- * pace; lr 0.02. For the weight matrices and filters of hidden layers. Vectors, scalars and embeddings are updated by AdamW: those of a
- * group with `useMuon: false` at the group's lr (default 3e-4), others at lr · adamLrRatio; give the output layer such a group, too. One
- * state tensor per matrix, two per other parameter; 3 · nsSteps matrix products per matrix and step.
+ * Muon, after Jordan et al.: momentum whose matrix is made orthogonal, so that all directions of a weight matrix learn
+ * at one pace; lr 0.02. For the weight matrices and filters of hidden layers. Vectors, scalars and embeddings are
+ * updated by AdamW: those of a group with `useMuon: false` at the group's lr (default 3e-4), others at lr ·
+ * adamLrRatio; give the output layer such a group, too. One state tensor per matrix, two per other parameter; 3 ·
+ * nsSteps matrix products per matrix and step.
  *
- * Conventions: by default the authors' code; `torch` (torch.optim.Muon; lr 1e-3, weightDecay 0.1) bounds the norm by eps
- * instead of adding it and may scale to AdamW's RMS; `keras` (lr 1e-3, weightDecay 0.004) sums gradients up instead of averaging
- * them, scales to AdamW's RMS, and leaves all but tensors of two axes to Adam.
+ * Conventions: by default the authors' code; `torch` (torch.optim.Muon; lr 1e-3, weightDecay 0.1) bounds the norm by
+ * eps instead of adding it and may scale to AdamW's RMS; `keras` (lr 1e-3, weightDecay 0.004) sums gradients up instead
+ * of averaging them, scales to AdamW's RMS, and leaves all but tensors of two axes to Adam.
  */
 export const muon = namedOptimizer<
   { original: MuonOptions; torch: MuonTorchOptions; keras: MuonKerasOptions },

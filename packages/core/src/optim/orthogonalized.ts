@@ -54,7 +54,8 @@ export function checkMomentum(rule: string, momentum: unknown, adamLrRatio: unkn
 }
 
 /**
- * Whether a parameter is the matrix rule's: as `useMuon` says; where it is null, matrices and batches of them but embeddings.
+ * Whether a parameter is the matrix rule's: as `useMuon` says; where it is null, matrices and batches of them but
+ * embeddings.
  *
  * @throws ArgumentError where `useMuon` is true for what is no matrix.
  */
@@ -74,8 +75,8 @@ export function isMatrix(
 }
 
 /**
- * x over its Frobenius norm, orthogonalized. `floor`: how eps keeps the norm from 0, as what is added or as the least it
- * may be. Of four axes, the last three are one.
+ * x over its Frobenius norm, orthogonalized. `floor`: how eps keeps the norm from 0, as what is added or as the least
+ * it may be. Of four axes, the last three are one.
  */
 export function orthogonalized<Options extends NewtonSchulzSettings>(
   rule: string,
@@ -94,6 +95,8 @@ export function orthogonalized<Options extends NewtonSchulzSettings>(
   return reshapeTo(newtonSchulz(unit, { coefficients, steps: options.nsSteps }), x.shape);
 }
 
-/** The direction from the momentum buffer, which is new already: the buffer, or with nesterov g + momentum (buffer - g). */
+/**
+ * The direction from the momentum buffer, which is new already: the buffer, or with nesterov g + momentum (buffer - g).
+ */
 export const lookedAhead = (g: Tensor, buffer: Tensor, keep: Tensor, take: Tensor): Tensor =>
   add(mul(g, take), mul(buffer, keep));

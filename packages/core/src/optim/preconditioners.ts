@@ -1,4 +1,7 @@
-/** Statistics of a gradient along each of its axes, and products with a matrix along an axis: what Shampoo and SOAP share. */
+/**
+ * Statistics of a gradient along each of its axes, and products with a matrix along an axis: what Shampoo and SOAP
+ * share.
+ */
 import { reshapeTo } from "../tensor/convert.ts";
 import { square } from "../tensor/elementwise.ts";
 import { stack } from "../tensor/join.ts";
@@ -51,7 +54,10 @@ export const onAxis = (vector: Tensor, x: Tensor, axis: number): Tensor =>
     x.shape.map((n, i) => (i === axis ? n : 1)),
   );
 
-/** `decompose` of every matrix, those of one size as one batch: a decomposition is a long chain of kernels, for one or for many. */
+/**
+ * `decompose` of every matrix, those of one size as one batch: a decomposition is a long chain of kernels, for one or
+ * for many.
+ */
 export function inBatches(
   matrices: ReadonlyMap<number, Tensor>,
   decompose: (batch: Tensor) => Tensor,

@@ -1,6 +1,6 @@
 /**
- * Shampoo: a preconditioner for every axis of a parameter. Gupta, Koren & Singer 2018, "Shampoo: Preconditioned Stochastic
- * Tensor Optimization", https://arxiv.org/abs/1802.09568 (algorithm 2).
+ * Shampoo: a preconditioner for every axis of a parameter. Gupta, Koren & Singer 2018, "Shampoo: Preconditioned
+ * Stochastic Tensor Optimization", https://arxiv.org/abs/1802.09568 (algorithm 2).
  */
 
 import { reshapeTo } from "../tensor/convert.ts";
@@ -38,8 +38,8 @@ const shapeOf = ({ shape }: Tensor): readonly number[] => (shape.length === 0 ? 
  *     b ← momentum b + u
  *     p ← p - lr b
  *
- * The state keeps H_i - epsilon I as `statistics.i`, and H_i^(-1/(2k)) as `root.i`. Between two computations of the roots the old ones
- * serve. Along an axis longer than maxPreconditionerDim, H_i is its diagonal.
+ * The state keeps H_i - epsilon I as `statistics.i`, and H_i^(-1/(2k)) as `root.i`. Between two computations of the
+ * roots the old ones serve. Along an axis longer than maxPreconditionerDim, H_i is its diagonal.
  */
 export const shampooRule: Rule<string, ShampooOptions> = {
   name: "shampoo",
@@ -100,10 +100,11 @@ export const shampooRule: Rule<string, ShampooOptions> = {
 };
 
 /**
- * Shampoo: whitens the gradient along every axis by the inverse root of what has been summed up along it; lr 0.1. For matrices and
- * convolutions of moderate size, where few expensive steps beat many cheap ones; vectors get the full matrix of Adagrad. Two
- * n × n state tensors per axis of n elements, and one `eigh` of each at every updateFreq-th step (a compiled step keeps one Program with
- * and one without). Axes longer than maxPreconditionerDim, such as the rows of embeddings, keep a diagonal, as in the paper.
+ * Shampoo: whitens the gradient along every axis by the inverse root of what has been summed up along it; lr 0.1. For
+ * matrices and convolutions of moderate size, where few expensive steps beat many cheap ones; vectors get the full
+ * matrix of Adagrad. Two n × n state tensors per axis of n elements, and one `eigh` of each at every updateFreq-th step
+ * (a compiled step keeps one Program with and one without). Axes longer than maxPreconditionerDim, such as the rows of
+ * embeddings, keep a diagonal, as in the paper.
  *
  * The powers are the paper's, -1/(2k) for k axes; widely copied ports use -1/k.
  */

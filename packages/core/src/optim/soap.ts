@@ -1,6 +1,7 @@
 /**
- * SOAP: Adam in the eigenbasis of Shampoo's preconditioners. Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo using
- * Adam", https://arxiv.org/abs/2409.11321 (algorithm 3), with the authors' code https://github.com/nikhilvyas/SOAP.
+ * SOAP: Adam in the eigenbasis of Shampoo's preconditioners. Vyas et al. 2024, "SOAP: Improving and Stabilizing Shampoo
+ * using Adam", https://arxiv.org/abs/2409.11321 (algorithm 3), with the authors' code
+ * https://github.com/nikhilvyas/SOAP.
  */
 import { eye, zeros, zerosLike } from "../tensor/creation.ts";
 import { eigh } from "../tensor/eigh.ts";
@@ -77,7 +78,10 @@ function firstBases(context: Context, axes: readonly number[]): Record<string, T
   return { ...named("statistics", statistics), ...named("basis", bases) };
 }
 
-/** Statistics with the present gradient; and with `turn`, bases one power iteration on, with the averages seen from them. */
+/**
+ * Statistics with the present gradient; and with `turn`, bases one power iteration on, with the averages seen from
+ * them.
+ */
 function nextBases(
   context: Context,
   axes: readonly number[],
@@ -114,8 +118,8 @@ function nextBases(
  *     p ← (p - lr √(1 - β₂ᵗ) / (1 - β₁ᵗ) u) (1 - lr weightDecay)
  *     L_i ← shampooBeta L_i + (1 - shampooBeta) G_i G_iᵀ
  *
- * and when t is a multiple of preconditionFrequency, Q_i ← the Q of QR(L_i Q_i), columns sorted by the diagonal of Q_iᵀ L_i Q_i and v with
- * them; m̃ is turned into the new bases.
+ * and when t is a multiple of preconditionFrequency, Q_i ← the Q of QR(L_i Q_i), columns sorted by the diagonal of Q_iᵀ
+ * L_i Q_i and v with them; m̃ is turned into the new bases.
  */
 export const soapRule: Rule<string, SoapOptions> = {
   name: "soap",
@@ -178,10 +182,11 @@ export const soapRule: Rule<string, SoapOptions> = {
 };
 
 /**
- * SOAP: Adam on gradients turned into the eigenbasis of Shampoo's preconditioners; lr 3e-3. For matrices and convolutions of moderate
- * size; fewer steps than adamW at more work for each. Two state tensors per parameter and two n × n per axis of n elements; four products
- * with n × n per axis and step, one `qr` of each at every preconditionFrequency-th step and one `eigh` at the first (a compiled step keeps
- * a Program for each of the three kinds). Vectors and axes longer than maxPrecondDim, such as the rows of embeddings, are not turned:
- * a vector's rule is Adam. The first update of a parameter changes its state only.
+ * SOAP: Adam on gradients turned into the eigenbasis of Shampoo's preconditioners; lr 3e-3. For matrices and
+ * convolutions of moderate size; fewer steps than adamW at more work for each. Two state tensors per parameter and two
+ * n × n per axis of n elements; four products with n × n per axis and step, one `qr` of each at every
+ * preconditionFrequency-th step and one `eigh` at the first (a compiled step keeps a Program for each of the three
+ * kinds). Vectors and axes longer than maxPrecondDim, such as the rows of embeddings, are not turned: a vector's rule
+ * is Adam. The first update of a parameter changes its state only.
  */
 export const soap = namedOptimizer<{ torch: SoapOptions }>({ torch: soapRule });

@@ -26,16 +26,16 @@ export function roundingBits<Options extends object>(
   { scalar }: Pick<ScalarMaker<Options>, "scalar">,
   purpose: number,
 ): (like: Tensor) => Tensor {
-  const low = scalar("rounding.low", ({ step }) => step % half);
-  const high = scalar("rounding.high", ({ step }) => Math.floor(step / half));
-  const [stream0, stream1] = [cast(low, "uint32").node, cast(high, "uint32").node];
   let drawn = 0;
   let words: Tensor | undefined;
   return (like) => {
     const lower = drawn % 2 === 0;
     if (lower || !words) {
       const which = constant(purpose * half + drawn / 2, "uint32").node;
-      const inputs = [which, constant(key, "uint32").node, stream0, stream1];
+      const low = scalar("rounding.low", ({ step }) => step % half);
+      const high = scalar("rounding.high", ({ step }) => Math.floor(step / half));
+      const stream = [low, high].map((part) => cast(part, "uint32").node);
+      const inputs = [which, constant(key, "uint32").node, ...stream];
       const node = makeNode("random", inputs, {}, [like.shape.reduce((n, size) => n * size, 1)], "uint32");
       words = reshapeTo(wrap(node), like.shape);
     }

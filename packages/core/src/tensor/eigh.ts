@@ -1,8 +1,8 @@
 /**
- * Eigenvalues and eigenvectors of symmetric matrices by Jacobi's method: plane rotations, each of which makes one pair of
- * off-diagonal elements zero, in sweeps over all pairs. n/2 disjoint pairs are rotated at once (Brent & Luk 1985, "The
- * solution of singular-value and symmetric eigenvalue problems on multiprocessor arrays"), so that a sweep of n - 1 rounds is as many
- * element-wise kernels over the whole matrix, whatever the batch.
+ * Eigenvalues and eigenvectors of symmetric matrices by Jacobi's method: plane rotations, each of which makes one pair
+ * of off-diagonal elements zero, in sweeps over all pairs (Golub & Van Loan, Matrix Computations, section 8.5). The
+ * pairs of a round are disjoint and rotated at once, so that a round is two kernels over the whole batch, and a sweep n
+ * - 1 rounds.
  */
 import type { DType } from "../graph/dtype.ts";
 import { ShapeError } from "../graph/errors.ts";
@@ -49,20 +49,21 @@ export function squareShape(subject: string, x: Tensor): { batch: readonly numbe
 }
 
 /**
- * Sweeps after which nothing changes any more, found by trying matrices of all kinds: convergence is quadratic at the end, and larger
- * matrices take a little longer to get there.
+ * Sweeps after which nothing changes any more, found by trying matrices of all kinds: convergence is quadratic at the
+ * end, and larger matrices take a little longer to get there.
  */
 const sweepsFor = (m: number, dtype: DType): number => (dtype === "float64" ? 5 : 3) + Math.log2(m);
 
 /**
- * Pairs whose element is below this part of the largest are left for a later sweep. Rotating within a cluster of eigenvalues
- * while its coupling to others is large would undo their rotations: a singular matrix would converge linearly.
+ * Pairs whose element is below this part of the largest are left for a later sweep. Rotating within a cluster of
+ * eigenvalues while its coupling to others is large would undo their rotations: a singular matrix would converge
+ * linearly.
  */
 const threshold = 1e-3;
 
 /**
- * An axis of 2ᵏ cut where the bits of `round` change: index i and its partner i XOR round are mirror images along the axes that `mirrored`
- * names, and equal on the others.
+ * An axis of 2ᵏ cut where the bits of `round` change: index i and its partner i XOR round are mirror images along the
+ * axes that `mirrored` names, and equal on the others.
  */
 function axesOf(round: number, bits: number): { sizes: number[]; mirrored: number[] } {
   const sizes: number[] = [];
@@ -81,8 +82,8 @@ function axesOf(round: number, bits: number): { sizes: number[]; mirrored: numbe
 }
 
 /**
- * Cosine and signed sine of every index of the matrices [b, m, m]: new row = cosine·row + sine·(row of the partner). `other` is the
- * matrix with every column in the place of its partner's.
+ * Cosine and signed sine of every index of the matrices [b, m, m]: new row = cosine·row + sine·(row of the partner).
+ * `other` is the matrix with every column in the place of its partner's.
  */
 function rotations(
   matrix: Tensor,
@@ -104,8 +105,8 @@ function rotations(
 }
 
 /**
- * The matrices [b, m, m], m a power of 2, made diagonal, and the product of all rotations. In round r of a sweep i and i XOR r are
- * partners, so that everyone meets everyone, and partners are found by turning axes round.
+ * The matrices [b, m, m], m a power of 2, made diagonal, and the product of all rotations. In round r of a sweep i and
+ * i XOR r are partners, so that everyone meets everyone, and partners are found by turning axes round.
  */
 function diagonalized(x: Tensor, sweeps: number): { matrix: Tensor; vectors: Tensor } {
   const [b, m] = x.shape as [number, number, number];
@@ -151,8 +152,9 @@ function diagonalized(x: Tensor, sweeps: number): { matrix: Tensor; vectors: Ten
 const smallestGap = { float32: 2 ** -22, float64: 2 ** -51 } as const;
 
 /**
- * Values and vectors that are numbers by now, made functions of the matrix again, with the first derivatives they have: of the values the
- * diagonal of Vᵀ dx V, of the vectors V times what is off it, each element over the gap between its two values.
+ * Values and vectors that are numbers by now, made functions of the matrix again, with the first derivatives they have:
+ * of the values the diagonal of Vᵀ dx V, of the vectors V times what is off it, each element over the gap between its
+ * two values.
  */
 function withDerivative({ values, vectors }: Eigen, x: Tensor): Eigen {
   const change = matmul(matmul(transpose(vectors), x), vectors);
@@ -165,12 +167,13 @@ function withDerivative({ values, vectors }: Eigen, x: Tensor): Eigen {
 }
 
 /**
- * Eigenvalues and eigenvectors of symmetric matrices [..., n, n], ascending (numpy.linalg.eigh): x = V diag(values) Vᵀ. Of a
- * matrix that is not symmetric, the symmetric part counts. Errors are a few units in the last place of the largest
+ * Eigenvalues and eigenvectors of symmetric matrices [..., n, n], ascending (numpy.linalg.eigh): x = V diag(values) Vᵀ.
+ * Of a matrix that is not symmetric, the symmetric part counts. Errors are a few units in the last place of the largest
  * eigenvalue.
  *
- * Meant for n up to a hundred or two: it takes 2 (n - 1) small kernels per sweep, whatever the batch. First derivatives are exact;
- * those of eigenvectors leave out what is between equal eigenvalues, where they are not defined.
+ * Meant for n up to about a hundred, which counts as the next power of 2: some 20 n kernels, whatever the batch, which
+ * take seconds to compile. First derivatives are exact; those of eigenvectors leave out what is between equal
+ * eigenvalues, where they are not defined.
  */
 export function eigh(x: TensorLike): Eigen {
   const given = toFloat(x);

@@ -15,9 +15,9 @@ export interface InverseRootOptions {
 }
 
 /**
- * (x + eps I)^(-1/p) for symmetric positive semidefinite matrices [..., n, n]. Negative eigenvalues, which only rounding gives
- * such a matrix, count as 0; with eps 0, a singular matrix has no inverse root, and the result is not finite. Costs one `eigh`; the first
- * derivative is exact, also between equal eigenvalues.
+ * (x + eps I)^(-1/p) for symmetric positive semidefinite matrices [..., n, n]. Negative eigenvalues, which only
+ * rounding gives such a matrix, count as 0; with eps 0, a singular matrix has no inverse root, and the result is not
+ * finite. Costs one `eigh`; the first derivative is exact, also between equal eigenvalues.
  *
  * @param p The root: a number > 0. 1 gives the inverse, 2 the inverse square root.
  * @throws ArgumentError for p ≤ 0; ShapeError for matrices that are not square.

@@ -15,9 +15,10 @@ export interface NewtonSchulzOptions {
 }
 
 /**
- * `steps` times x ← a x + b (x xᵀ) x + c (x xᵀ)² x, on matrices [..., m, n]: the singular vectors stay, and each singular value s becomes
- * a s + b s³ + c s⁵. Expects singular values of at most 1; divide by the Frobenius norm first. With the default coefficients they end
- * between about 0.7 and 1.2 (https://kellerjordan.github.io/posts/muon/), with [2, -1.5, 0.5] and more steps they converge to 1.
+ * `steps` times x ← a x + b (x xᵀ) x + c (x xᵀ)² x, on matrices [..., m, n]: the singular vectors stay, and each
+ * singular value s becomes a s + b s³ + c s⁵. Expects singular values of at most 1; divide by the Frobenius norm first.
+ * With the default coefficients they end between about 0.7 and 1.2 (https://kellerjordan.github.io/posts/muon/), with
+ * [2, -1.5, 0.5] and more steps they converge to 1.
  */
 export function newtonSchulz(
   x: TensorLike,

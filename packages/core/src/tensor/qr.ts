@@ -1,6 +1,6 @@
 /**
- * QR decomposition by Householder reflections (Golub & Van Loan, Matrix Computations, algorithm 5.2.1), with LAPACK's signs. Each
- * reflection is two kernels, whatever the batch: its vector, and all columns reflected at once.
+ * QR decomposition by Householder reflections (Golub & Van Loan, Matrix Computations, algorithm 5.2.1), with LAPACK's
+ * signs. Each reflection is two kernels, whatever the batch: its vector, and all columns reflected at once.
  */
 import { ShapeError } from "../graph/errors.ts";
 import { formatShape, sizeOf } from "../graph/shape.ts";
@@ -34,8 +34,9 @@ export interface QR {
 }
 
 /**
- * x = Q R for matrices [..., m, n]: the reduced decomposition of numpy.linalg.qr, signs included (an element on R's diagonal has the
- * sign opposite to the one that met the reflection). Q's columns are orthonormal whatever the rank of x; columns of zeros are fine.
+ * x = Q R for matrices [..., m, n]: the reduced decomposition of numpy.linalg.qr, signs included (an element on R's
+ * diagonal has the sign opposite to the one that met the reflection). Q's columns are orthonormal whatever the rank of
+ * x; columns of zeros are fine.
  *
  * Takes 2 min(m, n) small kernels, whatever the batch.
  */
