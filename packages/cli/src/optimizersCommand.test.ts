@@ -49,7 +49,7 @@ it("says what cannot be measured, and why", async () => {
 });
 
 it("refuses a pattern that names none", async () => {
-  const { code, stderr } = await run("--only", "adamm");
+  const { code, stderr } = await run("--only", "adamo");
   expect(code).toBe(2);
-  expect(stderr).toContain("no rule matches adamm; there are ");
+  expect(stderr).toContain("no rule matches adamo; there are ");
 });

@@ -63,7 +63,7 @@ export const figures: Readonly<Record<string, Expected>> = {
   "gradient of logSoftmax": both("1 loop", 16384, 8192, 0),
   layerNorm: both("1 loop", 8448, 8192, 0),
   "gradient of layerNorm": both("1 loop", 16512, 8192, 0),
-  "gradient of layerNorm by all": both("3 loop", 41600, 8960, 512),
+  "gradient of layerNorm by all": both("2 loop", 33408, 8960, 512),
   rmsNorm: both("1 loop", 8320, 8192, 0),
   "gradient of rmsNorm": both("1 loop", 16512, 8192, 0),
   "gradient of rmsNorm by all": both("2 loop", 33152, 8576, 256),
