@@ -17,7 +17,7 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
 describe("arguments", () => {
   it.each<[string[], string]>([
     [["--model", "rnn"], "argument 'rnn' is invalid. Allowed choices are mlp, cnn."],
-    [["--optimizer", "adamm"], "argument 'adamm' is invalid. Allowed choices are sgd, adam, adamW"],
+    [["--optimizer", "adamm"], "argument 'adamm' is invalid. Allowed choices are ada"],
     [["--backend", "gpu"], "argument 'gpu' is invalid. Allowed choices are cpu-js, wasm, cuda."],
     [["--lr", "fast"], "argument 'fast' is invalid. Expected a number above 0."],
     [["--lr", "0"], "argument '0' is invalid. Expected a number above 0."],

@@ -5,6 +5,7 @@ import type { OptimizerResult, OptimizersReport } from "./optimizersCommand.ts";
 const legend = [
   "state: bytes of float32 state per parameter; of a vector, a 1000 × 1000 and a 100 × 100 matrix where they differ.",
   "kernels, bytes moved per parameter and time: one update of 1,000,000 parameters in 32 tensors, 16 of [250, 249] and 16 of [250].",
+  "Matrix rules treat only axes that are not too long as such; shampoo and soap see the diagonal of longer ones than 128.",
   "least: each gradient, parameter and state read once, parameters and state written once.",
 ];
 

@@ -78,7 +78,7 @@ async function problems(): Promise<Problem[]> {
       found.push(logistic(images, 3, 0.9));
       if (withLbfgs) report([await lbfgsOnImages(images, 0.9)]);
     }
-    if (asked.has("mlp")) found.push(mlp(images, 3, 0.93));
+    if (asked.has("mlp")) found.push(mlp(images, 3, 0.92));
   }
   return found;
 }

@@ -4,7 +4,7 @@ import type { Optimizer } from "@thalweg/core/optim";
 import type { NamedUpdate } from "./updates.ts";
 
 /** Weights and biases of sixteen layers: 1,000,000 parameters in 32 tensors, none of them square. */
-export const layers: readonly Shape[] = Array.from({ length: 64 }, () => [[125, 124], [125]]).flat();
+export const layers: readonly Shape[] = Array.from({ length: 16 }, () => [[250, 249], [250]]).flat();
 
 export interface UpdatedGroup {
   readonly optimizer: Optimizer;
