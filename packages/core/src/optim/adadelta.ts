@@ -74,7 +74,7 @@ export const adadeltaOptaxRule: Rule<AdadeltaState, AdadeltaOptions> = {
   update: (context) => adadeltaStep(context.parameter, withL2(context), context),
 };
 
-/** The same with a default rate. */
+/** `adadeltaStep` on g + weightDecay p, with a default rate. */
 export const adadeltaRule: Rule<AdadeltaState, AdadeltaOptions> = { ...adadeltaOptaxRule, convention: "torch", lr: 1 };
 
 /** `adadeltaStep` after p ← (1 - lr weightDecay) p. */
