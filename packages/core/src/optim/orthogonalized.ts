@@ -10,7 +10,7 @@ import { checkDecay, checkNonNegative, checkPositiveInteger, checkUnscheduled } 
 import type { ScalarMaker } from "./rule.ts";
 
 export interface NewtonSchulzSettings {
-  /** Iterations of Newton-Schulz; no schedule. Default 5; keras 6. */
+  /** Iterations of Newton-Schulz; no schedule. Default 5. */
   nsSteps: number;
   /** Its coefficients. Default [3.4445, -4.775, 2.0315]. */
   nsCoefficients: readonly [number, number, number];
