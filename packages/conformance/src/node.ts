@@ -8,6 +8,7 @@ import { goldenCases } from "./golden/cases.ts";
 import { type GoldenFile, parseGoldenFile } from "./golden/files.ts";
 import { runCase, staleExpectations } from "./run.ts";
 import { type SuiteOptions, suiteCases } from "./suite.ts";
+import type { SweepOptions } from "./sweep/cases.ts";
 
 /**
  * Every golden file below `directory`, in the order of their paths, which are given relative to it.
@@ -37,9 +38,23 @@ const builtInCurves = (): string => readFileSync(new URL("../golden/training/cur
 /** The cases of the golden files below `directory`, which are run instead of the built-in suite. */
 export const goldenCasesBelow = (directory: string): Case[] => goldenCases(readGoldenFiles(directory));
 
+/** Of the environment: THALWEG_SWEEP_RUNS and THALWEG_SWEEP_SEED, for tests, which take no arguments. */
+function sweepOfEnvironment(): SweepOptions {
+  const { THALWEG_SWEEP_RUNS: runs, THALWEG_SWEEP_SEED: seed } = process.env;
+  return {
+    ...(runs === undefined ? {} : { runs: Number(runs) }),
+    ...(seed === undefined ? {} : { seed: Number(seed) }),
+  };
+}
+
 /** The built-in suite with its golden files. */
-export const builtInCases = (options: Partial<SuiteOptions> = {}): Case[] =>
-  suiteCases({ golden: builtInGolden(), curves: builtInCurves(), ...options });
+export const builtInCases = ({ sweep, ...options }: Partial<SuiteOptions> = {}): Case[] =>
+  suiteCases({
+    golden: builtInGolden(),
+    curves: builtInCurves(),
+    ...options,
+    sweep: { ...sweepOfEnvironment(), ...sweep },
+  });
 
 /** What the suite needs of a test runner: vitest, jest, mocha and node:test have it. */
 export interface TestRunner {

@@ -73,6 +73,28 @@ it("the mean loss of an epoch is that of its batches before their updates", asyn
   expect(result?.loss).toBeCloseTo(Math.log(4), 6);
 });
 
+it("validates with what the optimizer evaluates with, and goes on with what it trains", async () => {
+  const { model, weight, modes } = classifier();
+  const inner = sgd([weight], { lr: 1 });
+  const optimizer = {
+    minimize: (loss: Tensor) => inner.minimize(loss),
+    eval: () => modes.push("values of evaluation"),
+    train: () => modes.push("values of training"),
+  };
+  const data = { train: dots(8), validation: dots(4) };
+  await fit(
+    model,
+    { ...optimizer, eval: () => void optimizer.eval(), train: () => void optimizer.train() },
+    {
+      data,
+      loss: crossEntropy,
+      epochs: 1,
+      batchSize: 4,
+    },
+  );
+  expect(modes).toEqual(["train", "values of evaluation", "eval", "values of training"]);
+});
+
 it("refuses epochs that are no whole positive number", async () => {
   const { model, weight } = classifier();
   const options = { data: { train: dots(4), validation: dots(4) }, loss: crossEntropy, epochs: 0, batchSize: 4 };

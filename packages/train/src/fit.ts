@@ -42,13 +42,14 @@ const stepsPerReading = 10;
 /**
  * Trains `model` for `epochs` passes over `data.train` in an order shuffled anew for each, and measures its accuracy on
  * `data.validation` after each. The whole step is compiled once; the loss is read every few steps to be shown, and all of
- * it at the end of an epoch. A last training batch that is not full is left out.
+ * it at the end of an epoch. A last training batch that is not full is left out. With an optimizer that evaluates with
+ * other values than it trains (an average), validation sees those; call its `eval()` afterwards to keep them.
  *
  * Throws ArgumentError unless epochs and batchSize are whole positive numbers.
  */
 export async function fit(
   model: Classifier,
-  optimizer: Pick<Optimizer, "minimize">,
+  optimizer: Pick<Optimizer, "minimize"> & Partial<Pick<Optimizer, "eval" | "train">>,
   { data, loss, epochs, batchSize, onStep, onEpoch }: FitOptions,
 ): Promise<EpochResult[]> {
   if (!Number.isInteger(epochs) || epochs < 1) {
@@ -69,9 +70,12 @@ export async function fit(
       onStep?.({ epoch, step: losses.length, steps: loader.batches, loss: shown });
     }
     const values = await Promise.all(losses.map((value) => value.item()));
+    optimizer.eval?.();
+    const validationAccuracy = await measure(data.validation, batchSize);
+    optimizer.train?.();
     const result = {
       loss: values.reduce((sum, value) => sum + value, 0) / values.length,
-      validationAccuracy: await measure(data.validation, batchSize),
+      validationAccuracy,
       seconds: (performance.now() - start) / 1000,
     };
     results.push(result);

@@ -141,7 +141,7 @@ function failureMessage(details: fc.RunDetails<[Recipe]>): string {
   const { errorInstance: error, numRuns, numShrinks, seed, counterexamplePath } = details;
   const what = error instanceof Error ? error.message : String(error);
   const program = error instanceof WrongGraph ? `\n\n${error.program}\n` : "";
-  const again = `THALWEG_SWEEP_SEED=${seed} THALWEG_SWEEP_RUNS=${numRuns}`;
+  const again = `--seed ${seed} --runs ${numRuns}, or THALWEG_SWEEP_SEED=${seed} THALWEG_SWEEP_RUNS=${numRuns} for tests`;
   return `graph ${numRuns}, shrunk ${numShrinks} times: ${what}${program}\nAgain: ${again} (path ${counterexamplePath})`;
 }
 

@@ -109,7 +109,9 @@ describe("a failure", () => {
     async (_what, name, rewrite) => {
       const message = await failureOf(name, rewrite);
       expect(message).toMatch(/^graph \d+, shrunk \d+ times: (run \d: )?(result|parameter) \d+, element \d+: got /);
-      expect(message).toMatch(/\nAgain: THALWEG_SWEEP_SEED=20260731 THALWEG_SWEEP_RUNS=\d+ \(path [\d:]+\)$/);
+      expect(message).toMatch(
+        /\nAgain: --seed 20260731 --runs (\d+), or THALWEG_SWEEP_SEED=20260731 THALWEG_SWEEP_RUNS=\1 for tests \(path [\d:]+\)$/,
+      );
       const program = programIn(message);
       const calls = callsIn(program).filter((line) => !line.includes("grad("));
       expect(calls.length, program).toBeLessThanOrEqual(3);

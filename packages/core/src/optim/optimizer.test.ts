@@ -231,3 +231,15 @@ describe("compiled", () => {
     expect(compiled[1]).toBeCloseTo(direct[1] as number, 13);
   });
 });
+
+it("evaluates with what it trains where a rule keeps no average", () => {
+  const p = new Parameter(tensor([1, 2]), { name: "p" });
+  const optimizer = adam([p], { lr: 0.1 });
+  optimizer.update([tensor([1, -1])]);
+  const trained = [...p.dataSync()];
+  optimizer.eval();
+  expect([...p.dataSync()]).toEqual(trained);
+  // Nothing was exchanged, so there is nothing to go back from.
+  optimizer.update([tensor([1, -1])]);
+  expect(optimizer.step).toBe(2);
+});

@@ -305,6 +305,7 @@ export class Optimizer<Options extends object = object> {
   eval(): void {
     if (this.#training) return;
     const values = evaluationValues(this.#updated);
+    if (values.size === 0) return;
     const training = new Map([...values.keys()].map(({ parameter }) => [parameter, copyOf(parameter)]));
     assignAll([...values].map(([{ parameter }, value]) => [parameter.storage, value.node]));
     this.#training = training;
