@@ -253,12 +253,16 @@ export const normalTolerance: Pick<ToleranceRow, "output" | "reason"> = {
   reason: "√(-2 ln u)·cos 2πv: the rounding of 2πv is an absolute error of the cosine, times the radius.",
 };
 
-/** Trajectories of optimizers: largest error relative to the largest entry of the array. */
+/** Trajectories of optimizers: largest error relative to the largest entry of the array, up to twenty steps; see `optimizerToleranceOf`. */
 export const optimizerTolerance = {
   float64: float64Tolerance,
   float32: 4e-6,
-  reason: "Errors of every step are carried through some tens of steps; a wrong constant shows at 1e-3.",
+  reason:
+    "Each step adds its rounding to those before it, so the bound grows with the number of steps; a wrong constant shows at 1e-3.",
 } as const;
+
+/** Steps that the bounds of optimizers are for. */
+const boundedSteps = 20;
 
 /** Those whose float32 trajectories are further off by what they compute. */
 const optimizersFurtherOff: ReadonlyMap<string, { readonly float32: number; readonly reason: string }> = new Map([
@@ -270,11 +274,30 @@ const optimizersFurtherOff: ReadonlyMap<string, { readonly float32: number; read
         "Where there was no gradient yet, an eigenvalue is epsilon (1e-4) and the rounding of a sum of squares of size 10, which is 1e-6: a hundredth of it, a quarter of that in its inverse fourth root. Roots that serve for several steps meet gradients in such directions. Another power or a stale statistic shows at 1e-1.",
     },
   ],
+  ...["prodigy", "dAdaptAdam"].map((name): [string, { float32: number; reason: string }] => [
+    name,
+    {
+      float32: 5e-4,
+      reason:
+        "The step size is estimated from sums that nearly cancel, and multiplies everything after: roundings grow as it does, from 1e-6 to a visible size. float64 shows no such difference, and a wrong term shows at 1e-2.",
+    },
+  ]),
+  [
+    "adaBelief",
+    { float32: 1e-5, reason: "The square of a gradient less its own average: what is left of two close numbers." },
+  ],
+  [
+    "mars",
+    { float32: 3e-5, reason: "A difference of successive gradients is scaled up, and a scalar may pass through 0." },
+  ],
 ]);
 
-/** How far a trajectory of an optimizer may be off. */
-export const optimizerToleranceOf = (optimizer: string, floats: "float64" | "float32"): number =>
-  (floats === "float32" ? optimizersFurtherOff.get(optimizer)?.float32 : undefined) ?? optimizerTolerance[floats];
+/** How far a trajectory of `steps` updates may be off: in proportion to its length beyond twenty, to 1e-9 in float64. */
+export function optimizerToleranceOf(optimizer: string, floats: "float64" | "float32", steps: number): number {
+  const longer = Math.max(1, steps / boundedSteps);
+  if (floats === "float64") return Math.min(1e-9, optimizerTolerance.float64 * longer);
+  return (optimizersFurtherOff.get(optimizer)?.float32 ?? optimizerTolerance.float32) * longer;
+}
 
 /**
  * The same for optimizers that search along a line (`lbfgs`). In float32 of what the parameters are worth: the loss at them,
@@ -282,9 +305,9 @@ export const optimizerToleranceOf = (optimizer: string, floats: "float64" | "flo
  */
 export const lineSearchTolerance = {
   float64: float64Tolerance,
-  float32: 5e-2,
+  float32: 0.15,
   reason:
-    "Whether to go on is decided by changes of loss and parameters down to 1e-9, which float32 does not resolve: a search may end elsewhere in a valley, or an iteration later. Quadratics agree to 1e-6 all the same, and so do the first steps in Rosenbrock's valley.",
+    "Whether to go on is decided by changes of loss and parameters down to 1e-9, which float32 does not resolve: a search may end elsewhere in a valley, or an iteration later: of 360 random cases the furthest was off by 0.09. Quadratics agree to 1e-6 all the same, and so do the first steps in Rosenbrock's valley.",
 } as const;
 
 /** Gradient transforms: largest error relative to the largest entry of the array. */

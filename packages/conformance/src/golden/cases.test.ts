@@ -163,6 +163,18 @@ describe("goldenCasesBelow", () => {
     expect(() => goldenCasesBelow(directory)).toThrow(/there are no golden files below/);
   });
 
+  it("asks no float32 of a rule whose gradients have squares beyond it", async () => {
+    const trajectory = {
+      name: "huge",
+      options: { lr: 2 ** -70 },
+      parameters: [{ name: "w", shape: [1], values: [3] }],
+      gradients: [[[2 ** 70]]],
+      expected: [{ step: 1, parameters: [[2]] }],
+    };
+    write("sgd.json", { schema: "thalweg/golden-optimizer/1", optimizer: "sgd", cases: [trajectory] });
+    expect((await run()).layers.optimizers).toMatchObject({ passed: 1, failed: 0, notApplicable: 1 });
+  });
+
   it("takes inputs float32 cannot hold as what they are rounded to", async () => {
     // Cancels: 0.1 in float32 is 1.5e-9 off, a hundred times the difference that is left.
     const values = [0.1, 0.1 + 1e-10];
