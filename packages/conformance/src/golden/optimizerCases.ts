@@ -2,7 +2,13 @@
  * Golden optimizer trajectories: parameters, gradients and learning rates step by step, on whatever backend is current.
  */
 import { compile, Parameter, sum, Tensor, tensor } from "@thalweg/core";
-import { type Optimizer, optimizers, SparseGradient, wrappers } from "@thalweg/core/optim";
+import {
+  type Optimizer,
+  type OptimizerParameters,
+  optimizersByName,
+  SparseGradient,
+  wrappers,
+} from "@thalweg/core/optim";
 import { isAsynchronous, runAsynchronousCase } from "./asynchronousOptimizerCases.ts";
 import { type GoldenObjective, makeObjective } from "./objectives.ts";
 import type { FloatDType } from "./schema.ts";
@@ -77,18 +83,15 @@ export interface OptimizerResult {
   readonly expected: Float64Array;
 }
 
-type Make = (parameters: unknown, options: Options) => Optimizer;
-
 /** Whether there is an optimizer, or something that goes round one, of this name and convention. */
 export function isKnownOptimizer(name: string, convention = "torch"): boolean {
   if (convention === "torch" && Object.hasOwn(wrappers, name)) return true;
   if (isAsynchronous(name, convention)) return true;
-  const make = Object.hasOwn(optimizers, name) ? optimizers[name as keyof typeof optimizers] : undefined;
-  return make !== undefined && Object.hasOwn(make.rules, convention);
+  return Object.hasOwn(optimizersByName, name) && Object.hasOwn(optimizersByName[name]?.rules ?? {}, convention);
 }
 
 // The option names of the golden files are the library's; which function takes which is known at run time only.
-function makeOptimizer(name: string, parameters: unknown, options: Options): Optimizer {
+function makeOptimizer(name: string, parameters: OptimizerParameters<object>, options: Options): Optimizer {
   if (Object.hasOwn(wrappers, name)) {
     const { base, ...own } = options as { base: { optimizer: string; options: Options } };
     const wrap = (wrappers as unknown as Readonly<Record<string, (base: Optimizer, options: Options) => Optimizer>>)[
@@ -96,12 +99,12 @@ function makeOptimizer(name: string, parameters: unknown, options: Options): Opt
     ];
     return (wrap as NonNullable<typeof wrap>)(makeOptimizer(base.optimizer, parameters, base.options), own);
   }
-  const make = (optimizers as unknown as Readonly<Record<string, Make>>)[name];
+  const make = optimizersByName[name];
   if (!make) throw new Error(`the optimizer ${name} is not known`);
   return make(parameters, options);
 }
 
-function groupsOf(golden: GoldenOptimizerCase, parameters: readonly Parameter[]): unknown {
+function groupsOf(golden: GoldenOptimizerCase, parameters: readonly Parameter[]): OptimizerParameters<object> {
   const shared = parameters.filter((_, i) => !golden.parameters[i]?.options);
   const own = parameters.flatMap((parameter, i) => {
     const options = golden.parameters[i]?.options;

@@ -1,18 +1,15 @@
 /** Every optimizer there is, by name: what the cases train with. */
-import { type NamedParameters, type Optimizer, optimizers } from "@thalweg/core/optim";
+import { type NamedParameters, type Optimizer, optimizersByName } from "@thalweg/core/optim";
 
 export type OptimizerSettings = Readonly<Record<string, unknown>>;
 
 /** Parameters, or groups of them with options of their own. */
 export type Trained = NamedParameters | readonly ({ readonly parameters: NamedParameters } & OptimizerSettings)[];
 
-type Make = (parameters: Trained, options: OptimizerSettings) => Optimizer<object>;
-
 /** @throws {Error} for a name that core does not know. */
 export function makeOptimizer(name: string, parameters: Trained, options: OptimizerSettings): Optimizer<object> {
-  if (!Object.hasOwn(optimizers, name)) throw new Error(`there is no optimizer named ${name}`);
-  // Which optimizer takes which options is known at run time only, where each checks its own.
-  const make = (optimizers as unknown as Readonly<Record<string, Make>>)[name] as Make;
+  const make = Object.hasOwn(optimizersByName, name) ? optimizersByName[name] : undefined;
+  if (!make) throw new Error(`there is no optimizer named ${name}`);
   return make(parameters, options);
 }
 
@@ -32,6 +29,6 @@ const variants: Readonly<Record<string, Readonly<Record<string, OptimizerSetting
 
 /** Every optimizer of core, and each under the options that make another program of it. */
 export const optimizerVariants: readonly (readonly [name: string, variant: string, options: OptimizerSettings])[] =
-  Object.keys(optimizers).flatMap((name) =>
+  Object.keys(optimizersByName).flatMap((name) =>
     Object.entries(variants[name] ?? { defaults: {} }).map(([variant, options]) => [name, variant, options] as const),
   );

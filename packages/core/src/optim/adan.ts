@@ -5,9 +5,9 @@
  */
 import { zerosLike } from "../tensor/creation.ts";
 import { add, div, minimum, mul, sqrt, square, sub } from "../tensor/elementwise.ts";
-import { sum } from "../tensor/reduce.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBetas, checkBoolean, checkNonNegative } from "./checks.ts";
+import { globalNorm } from "./globalNorm.ts";
 import { descended, moment } from "./moments.ts";
 import { namedOptimizer } from "./namedOptimizer.ts";
 import type { Rule, UpdateContext } from "./rule.ts";
@@ -65,8 +65,7 @@ export const adanRule: Rule<State, AdanOptions> = {
   share({ groups }) {
     const members = groups.flatMap(({ members }) => members);
     if (members.length === 0 || groups.every(({ options }) => options.maxGradNorm === 0)) return {};
-    const squares = members.map(({ gradient }) => sum(square(gradient)));
-    return { values: { gradientNorm: sqrt(squares.reduce((total, part) => add(total, part))) } };
+    return { values: { gradientNorm: globalNorm(members.map(({ gradient }) => gradient)) } };
   },
   update(context) {
     const { parameter, state, options, scalar } = context;

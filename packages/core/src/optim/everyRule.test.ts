@@ -1,4 +1,4 @@
-/** What holds for all of these rules alike: schedules in place of numbers, 16-bit and odd shapes, one kernel per group. */
+/** What holds for all rules alike: schedules in place of numbers, 16-bit and odd shapes, one kernel per group. */
 import { beforeAll, describe, expect, it } from "vitest";
 import { referenceBackend } from "../backend/index.ts";
 import { cast, compile, explain, Parameter, type Shape, tensor, useBackend } from "../index.ts";
@@ -28,6 +28,27 @@ const elementWise: readonly (readonly [string, Options])[] = [
   ["sgd", { convention: "optax", momentum: 0.5, nesterov: true }],
   ["signSgd", { weightDecay: 0.1 }],
   ["signum", { weightDecay: 0.1, decoupledWeightDecay: true }],
+  ["adam", { amsgrad: true, weightDecay: 0.1 }],
+  ["adam", { convention: "keras", amsgrad: true, weightDecay: 0.1 }],
+  ["adam", { convention: "optax", amsgrad: true, epsRoot: 0.1 }],
+  ["adam", { convention: "optax", nesterov: true }],
+  ["adamW", {}],
+  ["adamW", { convention: "keras" }],
+  ["adamW", { convention: "optax" }],
+  ["nadam", { weightDecay: 0.1, momentumDecay: 0.1 }],
+  ["nadam", { convention: "keras", weightDecay: 0.1 }],
+  ["nadam", { convention: "optax" }],
+  ["radam", { betas: [0.5, 0.9], weightDecay: 0.1 }],
+  ["radam", { convention: "optax", betas: [0.5, 0.75], threshold: 4.5 }],
+  ["adaBelief", { weightDecay: 0.1, eps: 1e-3 }],
+  ["adaBelief", { rectify: false, amsgrad: true, eps: 1e-3 }],
+  ["adaBelief", { convention: "optax", weightDecay: 0.1, eps: 1e-3 }],
+  ["yogi", { weightDecay: 0.1 }],
+  ["lion", { weightDecay: 0.1 }],
+  ["adan", { weightDecay: 0.1 }],
+  ["adEMAMix", { alphaWarmup: 2, beta3Warmup: 2, weightDecay: 0.1 }],
+  ["grams", { weightDecay: 0.1 }],
+  ["sophiaG", {}],
 ];
 
 const tensorWise: readonly (readonly [string, Options])[] = [
@@ -44,10 +65,25 @@ const tensorWise: readonly (readonly [string, Options])[] = [
   ["lars", { convention: "optax", weightDecay: 0.1, nesterov: true }],
   ["sm3", {}],
   ["sm3", { beta: 0.5, momentum: 0.5 }],
+  ["novoGrad", { weightDecay: 0.1, amsgrad: true }],
+  ["adan", { maxGradNorm: 0.5 }],
+  ["mars", { weightDecay: 0.1, amsgrad: true }],
+  ["mars", { marsType: "mars-lion", optimize1d: true }],
+  ["mars", { marsType: "mars-shampoo", weightDecay: 0.1 }],
+  ["cautiousAdamW", { correctedWeightDecay: true, amsgrad: true }],
+  ["cautiousLion", { weightDecay: 0.1 }],
+  ["adamMini", { weightDecay: 0.1 }],
+  ["prodigy", { weightDecay: 0.1, useBiasCorrection: true, d0: 0.01 }],
+  ["prodigy", { sliceP: 2, decouple: false, weightDecay: 0.1, growthRate: 1.5, beta3: 0.5 }],
+  ["dAdaptAdam", { weightDecay: 0.1, useBiasCorrection: true, growthRate: 1.5 }],
+  ["dAdaptAdam", { weightDecay: 0.1, decouple: true, layerScale: 2, d0: 0.01 }],
 ];
 
 const title = (name: string, options: Options): string => `${name} ${JSON.stringify(options)}`;
 const make = (name: string): AnyNamedOptimizer => optimizersByName[name] as AnyNamedOptimizer;
+
+/** Options that say how state is laid out or where it starts, once and for all. */
+const structural: ReadonlySet<string> = new Set(["d0", "dim", "minDimSizeToFactor", "nHeads", "sliceP"]);
 
 const shapes: readonly Shape[] = [[2, 3], [4], [], [2, 1, 3, 2], [1, 1]];
 
@@ -66,11 +102,11 @@ const gradientsOf = (step: number) =>
     );
   });
 
-/** All values after three updates, the second without a gradient for the first parameter. */
+/** All values after four updates, the second without a gradient for the first parameter. */
 function trajectory(name: string, options: Options): number[] {
   const parameters = parametersOf("float64");
   const optimizer = make(name)(parameters, { lr: 0.125, ...options });
-  for (let step = 0; step < 3; step++) {
+  for (let step = 0; step < 4; step++) {
     optimizer.update(gradientsOf(step).map((gradient, i) => (step === 1 && i === 0 ? null : gradient)));
   }
   return parameters.flatMap((parameter) => Array.from(parameter.dataSync()));
@@ -84,10 +120,9 @@ describe.each([...elementWise, ...tensorWise].map(([name, options]) => [title(na
   (_, name, options) => {
     it("takes a schedule for every number", () => {
       const rule = make(name).rules[(options.convention ?? "torch") as Convention];
-      const all: Options = { ...rule?.defaults, ...options };
+      const all: Options = { ...rule?.defaults, lr: 0.125, ...options };
       const schedules = Object.fromEntries(
-        // How long an axis must be to be factored decides about state, once and for all.
-        Object.entries(all).map(([key, value]) => [key, key === "minDimSizeToFactor" ? value : scheduled(value)]),
+        Object.entries(all).map(([key, value]) => [key, structural.has(key) ? value : scheduled(value)]),
       );
       const values = trajectory(name, schedules);
       for (const [i, expected] of trajectory(name, options).entries()) expect(values[i]).toBeCloseTo(expected, 12);

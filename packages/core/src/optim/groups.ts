@@ -54,6 +54,8 @@ interface GroupSettings<Options extends object> {
   readonly options: ScheduledOptions<Options>;
   /** With NaN where a schedule gives the number. */
   readonly fixed: Readonly<Options>;
+  /** Whether a schedule gives any. */
+  readonly scheduled: boolean;
 }
 
 /** A group of an optimizer: its parameters and the options in force. */
@@ -85,6 +87,7 @@ export class ParameterGroup<Options extends object> {
       maximize: false,
       options: rule.defaults as ScheduledOptions<Options>,
       fixed: rule.defaults,
+      scheduled: false,
     };
     this.#settings = resolve(rule, base, given, step());
     this.#initial = this.#settings.lr;
@@ -133,9 +136,9 @@ export class ParameterGroup<Options extends object> {
    * @throws ArgumentError when a schedule gives a number out of range.
    */
   get currentOptions(): Readonly<Options> {
-    const { options, fixed } = this.#settings;
+    const { options, fixed, scheduled } = this.#settings;
     // Without schedules nothing is NaN, and the options are those that were checked.
-    if (!hasSchedules(options)) return fixed;
+    if (!scheduled) return fixed;
     const current = optionsAt(options, this.#step());
     this.#rule.check(current);
     return current;
@@ -191,7 +194,7 @@ function resolve<Options extends object>(
   if (own.length === 0 && base.options !== rule.defaults) return { ...base, lr, maximize };
   const options = Object.freeze({ ...base.options, ...Object.fromEntries(own) }) as ScheduledOptions<Options>;
   rule.check(optionsAt(options, step));
-  return { lr, maximize, options, fixed: fixedOptions(options) };
+  return { lr, maximize, options, fixed: fixedOptions(options), scheduled: hasSchedules(options) };
 }
 
 const structural: ReadonlySet<string> = new Set([...common, "parameters", "name", "transforms", "convention"]);

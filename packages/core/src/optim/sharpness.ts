@@ -2,18 +2,14 @@
  * Sharpness-aware minimization: descend along the gradient taken at the worst point nearby. SAM: Foret et al. 2020,
  * https://arxiv.org/abs/2010.01412 (algorithm 1). ASAM: Kwon et al. 2021, https://arxiv.org/abs/2102.11600 (algorithm 1).
  */
-import { abs, add, div, mul, sqrt, square } from "../tensor/elementwise.ts";
-import { sum } from "../tensor/reduce.ts";
+import { abs, add, div, mul } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import { checkBoolean, checkNonNegative } from "./checks.ts";
+import { globalNorm } from "./globalNorm.ts";
 import type { SharedGroup, UpdateContext } from "./rule.ts";
 import { wrapper } from "./wrapper.ts";
 
 type Member = UpdateContext<string, object>;
-
-/** √(sum of the squares of all elements of all tensors). */
-const norm = (tensors: readonly Tensor[]): Tensor =>
-  sqrt(tensors.map((x) => sum(square(x))).reduce((total, part) => add(total, part)));
 
 /** p + rho scale(p)·direction(g) / (‖direction(g)‖ + eps), over all parameters together. */
 function perturbed(
@@ -24,7 +20,7 @@ function perturbed(
   scaled: (member: Member, direction: Tensor) => Tensor,
 ): Tensor[][] {
   const directions = groups.map(({ members }) => members.map(direction));
-  const length = add(norm(directions.flat()), eps);
+  const length = add(globalNorm(directions.flat()), eps);
   return groups.map(({ members }, g) =>
     members.map((member, i) => {
       const along = scaled(member, directions[g]?.[i] as Tensor);

@@ -38,36 +38,50 @@ const stateArithmetic = (x: Tensor): DType => (isFloat(x.dtype) ? arithmetic(x) 
 const eachInDType = (tensors: Readonly<Record<string, Tensor>>, dtype: (x: Tensor) => DType): Record<string, Tensor> =>
   Object.fromEntries(Object.entries(tensors).map(([name, x]) => [name, inDType(x, dtype(x))]));
 
+/** What a scalar may depend on, each thing computed when it is asked for: a run asks for every scalar. */
+const scalarContext = <Options extends object>(
+  updated: Updated<Options>,
+  group: ParameterGroup<Options>,
+  step: () => number,
+  ahead = 0,
+): ScalarContext<Options> => ({
+  get lr() {
+    return group.lr;
+  },
+  get initialLr() {
+    return group.initialLr;
+  },
+  get step() {
+    return step() + ahead;
+  },
+  get optimizerStep() {
+    return updated.step() + 1 + ahead;
+  },
+  get options() {
+    return group.currentOptions;
+  },
+});
+
 /** The scalars of one cohort: parameters of a group that have had equally many updates. Made once per dtype. */
 class Scalars<Options extends object> {
   readonly #prefix: string;
-  readonly #context: () => ScalarContext<Options>;
+  readonly #context: ScalarContext<Options>;
+  /** As of this update, though those that the trace has recorded before it have not run. */
+  readonly #decisionContext: ScalarContext<Options>;
   readonly #made = new Map<string, Tensor>();
-  readonly #ahead: number;
 
   /** `ahead`: updates that the current trace has recorded before this one. */
   constructor(updated: Updated<Options>, group: ParameterGroup<Options>, step: () => number, ahead = 0) {
     const { name } = updated.rule;
     this.#prefix = updated.groups.length > 1 ? `${name}.${group.name}` : name;
-    this.#ahead = ahead;
-    this.#context = () => ({
-      lr: group.lr,
-      initialLr: group.initialLr,
-      step: step(),
-      optimizerStep: updated.step() + 1,
-      options: group.currentOptions,
-    });
+    this.#context = scalarContext(updated, group, step);
+    this.#decisionContext = scalarContext(updated, group, step, ahead);
   }
 
   /** Unlike scalars, which a run asks for in their turn, this is asked before the run begins. */
   decide(condition: (context: ScalarContext<Options>) => boolean): boolean {
-    const holds = (): boolean => {
-      const context = this.#context();
-      const { step, optimizerStep } = context;
-      return condition({ ...context, step: step + this.#ahead, optimizerStep: optimizerStep + this.#ahead });
-    };
-    const now = holds();
-    guard(() => holds() === now);
+    const now = condition(this.#decisionContext);
+    guard(() => condition(this.#decisionContext) === now);
     return now;
   }
 
@@ -76,7 +90,7 @@ class Scalars<Options extends object> {
       const key = `${dtype} ${name}`;
       const known = this.#made.get(key);
       if (known) return known;
-      const made = new Tensor(uniformScalar(`${this.#prefix}.${name}`, dtype, () => value(this.#context())));
+      const made = new Tensor(uniformScalar(`${this.#prefix}.${name}`, dtype, () => value(this.#context)));
       this.#made.set(key, made);
       return made;
     };

@@ -1,7 +1,7 @@
 /** The two places where weight decay enters an update. */
 import { add, mul } from "../tensor/elementwise.ts";
 import type { Tensor } from "../tensor/tensor.ts";
-import type { UpdateContext } from "./rule.ts";
+import type { ScalarContext, UpdateContext } from "./rule.ts";
 
 interface WithWeightDecay {
   readonly weightDecay: number;
@@ -12,13 +12,15 @@ interface WithOptionalWeightDecay {
   readonly weightDecay: number | null;
 }
 
+type Decayed<Options extends object> = UpdateContext<never, Options> | UpdateContext<string, Options>;
+
 /** L2: g + weightDecay p. */
 export function withL2<Options extends WithWeightDecay>({
   parameter,
   gradient,
   options,
   scalar,
-}: UpdateContext<never, Options> | UpdateContext<string, Options>): Tensor {
+}: Decayed<Options>): Tensor {
   if (options.weightDecay === 0) return gradient;
   return add(
     gradient,
@@ -29,32 +31,23 @@ export function withL2<Options extends WithWeightDecay>({
   );
 }
 
-/** Decoupled (Loshchilov & Hutter): (1 - lr weightDecay) p. */
-export function shrunk<Options extends WithOptionalWeightDecay>({
-  parameter,
-  options,
-  scalar,
-}: UpdateContext<never, Options> | UpdateContext<string, Options>): Tensor {
+/** (1 - rate weightDecay) p. */
+function shrunkBy<Options extends WithOptionalWeightDecay>(
+  { parameter, options, scalar }: Decayed<Options>,
+  rate: (context: ScalarContext<Options>) => number,
+): Tensor {
   if (options.weightDecay === 0 || options.weightDecay === null) return parameter;
   return mul(
     parameter,
-    scalar("shrink", ({ lr, options }) => 1 - lr * (options.weightDecay ?? 0)),
+    scalar("shrink", (context) => 1 - rate(context) * (context.options.weightDecay ?? 0)),
   );
 }
 
+/** Decoupled (Loshchilov & Hutter): (1 - lr weightDecay) p. */
+export const shrunk = <Options extends WithOptionalWeightDecay>(context: Decayed<Options>): Tensor =>
+  shrunkBy(context, ({ lr }) => lr);
+
 /** `shrunk` by decay that falls as lr² when lr falls: by lr²/(initial lr) · weightDecay. */
-export function correctedShrunk<Options extends WithOptionalWeightDecay>({
-  parameter,
-  options,
-  scalar,
-}: UpdateContext<never, Options> | UpdateContext<string, Options>): Tensor {
-  if (options.weightDecay === 0 || options.weightDecay === null) return parameter;
-  return mul(
-    parameter,
-    scalar("shrink", ({ lr, initialLr, options }) => {
-      // A schedule that starts at 0 gives nothing to compare with.
-      const fall = initialLr === 0 ? 1 : lr / initialLr;
-      return 1 - lr * fall * (options.weightDecay ?? 0);
-    }),
-  );
-}
+export const correctedShrunk = <Options extends WithOptionalWeightDecay>(context: Decayed<Options>): Tensor =>
+  // A schedule that starts at 0 gives nothing to compare with.
+  shrunkBy(context, ({ lr, initialLr }) => lr * (initialLr === 0 ? 1 : lr / initialLr));
