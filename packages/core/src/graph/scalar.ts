@@ -53,6 +53,9 @@ function highHalf(x: number): number {
   return truncatedFloat[0] as number;
 }
 
+/** What `erf` is computed with, for backends that write it in another language. */
+export const erfCoefficients = { efx, erx, pp, qq, pa, qa, ra, sa, rb, sb } as const;
+
 /** The error function, to within one ulp. */
 export function erf(x: number): number {
   const a = Math.abs(x);
