@@ -5,25 +5,36 @@ import { kernelBuffers } from "./kernelBuffers.ts";
 
 const alignment = 64;
 
-/** First and last kernel that touches each buffer. */
-function lifetimes(kernels: readonly Kernel[]): Map<number, { first: number; last: number }> {
-  const lives = new Map<number, { first: number; last: number }>();
+/** First and last kernel that touches a buffer. */
+export interface Lifetime {
+  readonly first: number;
+  last: number;
+}
+
+function lifetimes(kernels: readonly Kernel[]): Map<number, Lifetime> {
+  const lives = new Map<number, Lifetime>();
+  const touch = (buffer: number, index: number): void => {
+    const life = lives.get(buffer);
+    if (life) life.last = index;
+    else lives.set(buffer, { first: index, last: index });
+  };
   for (const [index, kernel] of kernels.entries()) {
     const { reads, writes } = kernelBuffers(kernel);
-    for (const buffer of [...reads, ...writes]) {
-      const life = lives.get(buffer);
-      if (life) life.last = index;
-      else lives.set(buffer, { first: index, last: index });
-    }
+    for (const buffer of reads) touch(buffer, index);
+    for (const buffer of writes) touch(buffer, index);
   }
   return lives;
 }
 
 /**
  * Lets an element-wise kernel write over a temporary that it is the last to read, where every read of an element comes
- * before the write at the same iteration. Returns the buffer each buffer is replaced by.
+ * before the write at the same iteration. Returns the buffer each buffer is replaced by, and the lifetimes of those that
+ * remain.
  */
-export function shareInPlace(kernels: readonly Kernel[], buffers: readonly BufferSpec[]): Map<number, number> {
+export function shareInPlace(
+  kernels: readonly Kernel[],
+  buffers: readonly BufferSpec[],
+): { replaced: Map<number, number>; lives: Map<number, Lifetime> } {
   const lives = lifetimes(kernels);
   const replaced = new Map<number, number>();
   const current = (buffer: number): number => {
@@ -48,13 +59,16 @@ export function shareInPlace(kernels: readonly Kernel[], buffers: readonly Buffe
         if (!readsOnlyAt(kernel, slot, store)) continue;
         replaced.set(target, source);
         taken.add(source);
-        const life = lives.get(source) as { first: number; last: number };
-        life.last = lives.get(target)?.last as number;
+        (lives.get(source) as Lifetime).last = lives.get(target)?.last as number;
         break;
       }
     }
   }
-  return new Map([...replaced.keys()].map((buffer) => [buffer, current(buffer)]));
+  for (const buffer of replaced.keys()) {
+    replaced.set(buffer, current(buffer));
+    lives.delete(buffer);
+  }
+  return { replaced, lives };
 }
 
 type Store = Extract<Instruction, { op: "store" }>;
@@ -79,10 +93,9 @@ function readsOnlyAt(kernel: LoopKernel, slot: number, store: Store): boolean {
 
 /** Byte offsets such that temporaries alive at the same time do not overlap: largest first, lowest free place. */
 export function planArena(
-  kernels: readonly Kernel[],
+  lives: ReadonlyMap<number, Lifetime>,
   buffers: readonly BufferSpec[],
 ): { offsets: Map<number, number>; bytes: number } {
-  const lives = lifetimes(kernels);
   const temporaries = [...lives.keys()].filter((i) => buffers[i]?.kind === "temporary");
   const bytesOf = (i: number): number => {
     const spec = buffers[i] as BufferSpec;
@@ -90,24 +103,28 @@ export function planArena(
   };
   const offsets = new Map<number, number>();
   let bytes = 0;
-  const placed: number[] = [];
+  const placed: Placed[] = [];
   for (const buffer of temporaries.sort((a, b) => bytesOf(b) - bytesOf(a) || a - b)) {
-    const life = lives.get(buffer) as { first: number; last: number };
-    const neighbours = placed
-      .filter((other) => {
-        const theirs = lives.get(other) as { first: number; last: number };
-        return theirs.first <= life.last && life.first <= theirs.last;
-      })
-      .sort((a, b) => (offsets.get(a) as number) - (offsets.get(b) as number));
+    const life = lives.get(buffer) as Lifetime;
+    const size = bytesOf(buffer);
     let offset = 0;
-    for (const other of neighbours) {
-      const start = offsets.get(other) as number;
-      if (start - offset >= bytesOf(buffer)) break;
-      offset = Math.max(offset, start + bytesOf(other));
+    for (const other of placed) {
+      if (other.life.first > life.last || life.first > other.life.last) continue;
+      if (other.start - offset >= size) break;
+      offset = Math.max(offset, other.end);
     }
+    let at = 0;
+    while (at < placed.length && (placed[at] as Placed).start <= offset) at++;
+    placed.splice(at, 0, { life, start: offset, end: offset + size });
     offsets.set(buffer, offset);
-    placed.push(buffer);
-    bytes = Math.max(bytes, offset + bytesOf(buffer));
+    bytes = Math.max(bytes, offset + size);
   }
   return { offsets, bytes };
+}
+
+/** A temporary that has its place; in the order of `start`. */
+interface Placed {
+  readonly life: Lifetime;
+  readonly start: number;
+  readonly end: number;
 }

@@ -1,7 +1,7 @@
 /** Which parameter updates can be written over the old value by the kernel that computes them. */
 import type { LeafSource, Node } from "../graph/node.ts";
-import { keyOf } from "./coordinates.ts";
-import { Frame, hasInner } from "./domain.ts";
+import { sameCoordinate } from "./coordinates.ts";
+import { hasInner } from "./domain.ts";
 import { mayFail } from "./failing.ts";
 import type { Fusion, Group } from "./fuse.ts";
 
@@ -32,7 +32,8 @@ export function planInPlace(fusion: Fusion, assignments: readonly Assignment[]):
     }
   }
   // A kernel that stops half-way must not have written a parameter, nor may one before it.
-  const failing = groups.filter((group) => group.members.some((member) => mayFail(partition, member)));
+  const units = mayFail(partition);
+  const failing = groups.filter((group) => group.members.some((member) => units.has(member)));
   const conflicts: Assignment[] = [];
   for (const assignment of assignments) {
     const group = groupOf.get(assignment.value) as Group;
@@ -55,18 +56,22 @@ export function planInPlace(fusion: Fusion, assignments: readonly Assignment[]):
 
 /** Inside its own kernel the old value is only read at the very element being written, before the write. */
 function safeWithin({ partition }: Fusion, group: Group, { target, value }: Assignment): boolean {
-  const readsTarget = (node: Node): boolean => [...partition.reads(node)].some((read) => sourceOf(read) === target);
+  const readsTarget = (node: Node): boolean => {
+    for (const read of partition.reads(node)) if (sourceOf(read) === target) return true;
+    return false;
+  };
   if (!group.members.some(readsTarget)) return true;
   if (group.kind === "indexed" || value === group.opaque || (group.opaque && readsTarget(group.opaque))) return false;
-  const frame = new Frame(group.domain);
-  const own = frame.place(value);
+  const { spaces } = partition;
+  const own = spaces.frame(group.domain).place(value);
   if (!own || (hasInner(group.domain) && own.level === "reduce")) return false;
   for (const member of group.members) {
-    const placement = frame.place(member);
-    if (!placement || !readsTarget(member)) continue;
+    if (!readsTarget(member)) continue;
+    const placed = spaces.place(group.domain, member);
+    if (!placed) continue;
     if (hasInner(group.domain) && (member !== value || own.level === "full")) return false;
-    for (const { node, position } of partition.accesses(frame.table, member, placement.source).accesses) {
-      if (sourceOf(node) === target && keyOf(position) !== keyOf(own.position)) return false;
+    for (const { node, position } of placed.accesses) {
+      if (sourceOf(node) === target && !sameCoordinate(position, own.position)) return false;
     }
   }
   return true;

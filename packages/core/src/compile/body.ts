@@ -6,8 +6,9 @@ import type { Affine, Condition, Instruction, Stage, Value } from "../backend/pr
 import { type ComputeDType, computeDType, isFloat } from "../graph/dtype.ts";
 import { ThalwegError } from "../graph/errors.ts";
 import type { BinaryOp, Node, ReduceOp, UnaryOp } from "../graph/node.ts";
-import { type Bound, boundKey, type Coordinate, keyOf, keysOf, rangeOf, type Variable } from "./coordinates.ts";
+import { type Bound, boundKey, type Coordinate, rangeOf, sameCoordinate, type Variable } from "./coordinates.ts";
 import type { Frame, Placement } from "./domain.ts";
+import { Memo } from "./memo.ts";
 import type { Partition } from "./partition.ts";
 import { isBinary, isReduce, isUnary } from "./simplify.ts";
 import { isView, mapView } from "./views.ts";
@@ -42,16 +43,26 @@ interface Section {
   readonly over: "outer" | "inner";
   readonly body: Instruction[];
   readonly stores: Instruction[];
-  readonly memo: Map<string, Value>;
+  /** Whether an element is inside, by the bounds asked about. */
+  readonly inside: Map<string, Value>;
 }
 
-const section = (over: Section["over"]): Section => ({ over, body: [], stores: [], memo: new Map() });
+const section = (over: Section["over"]): Section => ({ over, body: [], stores: [], inside: new Map() });
+
+/** What has been computed for one iteration of the outer loops, or of one inner stage. */
+class Computed {
+  readonly units = new Map<Node, Value>();
+  readonly expressions = new Memo();
+  readonly loads = new Memo();
+}
 
 export class BodyBuilder {
   readonly #context: BodyContext;
   readonly #variables: readonly Variable[];
   readonly #sections: Section[] = [section("outer")];
-  readonly #outerMemo = new Map<string, Value>();
+  readonly #outerComputed = new Computed();
+  #innerComputed = new Computed();
+  #accumulated: Value | undefined;
   readonly #slots = new Map<number, number>();
   readonly #dtypes = new Map<Value, ComputeDType>();
   readonly #results = new Map<Node, Value>();
@@ -97,6 +108,7 @@ export class BodyBuilder {
   innerStage(units: readonly Node[]): void {
     this.#openOuter();
     this.#inner = section("inner");
+    this.#innerComputed = new Computed();
     this.#sections.push(this.#inner);
     for (const unit of units) this.#computeUnit(unit);
     this.#inner = undefined;
@@ -164,19 +176,21 @@ export class BodyBuilder {
   }
 
   #memberValue(unit: Node): Value {
-    const { own } = this.#placement(unit);
-    const key = `unit${unit.id}`;
-    const outer = this.#isOuter(own, []) && this.#placement(unit).level !== "full";
-    const memo = outer || !this.#inner ? this.#outerMemo : this.#inner.memo;
-    const known = memo.get(key);
+    const { own, level } = this.#placement(unit);
+    const varies = !this.#isOuter(own, []);
+    const outer = !this.#inner || (!varies && level !== "full");
+    const { units } = this.#computed(outer);
+    const known = units.get(unit);
     if (known !== undefined) return known;
-    const exact = this.#expression(unit, own, []);
-    const value = this.#rounded(unit, exact, outer ? this.#outerSection() : (this.#inner ?? this.#openOuter()));
-    memo.set(key, value);
+    const exact = this.#expression(unit, own, [], this.#sectionFor(!varies));
+    const value = this.#rounded(unit, exact, this.#sectionFor(outer));
+    units.set(unit, value);
     return value;
   }
 
+  /** Whether a value is the same for all iterations of the current inner stage, if there is one. */
   #isOuter(at: readonly Coordinate[], bounds: readonly Bound[]): boolean {
+    if (!this.#inner) return true;
     const { frame } = this.#context;
     return at.every((c) => frame.isOuter(c)) && bounds.every((b) => frame.isOuter(b.coordinate));
   }
@@ -185,29 +199,31 @@ export class BodyBuilder {
     return outer || !this.#inner ? this.#outerSection() : this.#inner;
   }
 
+  #computed(outer: boolean): Computed {
+    return outer ? this.#outerComputed : this.#innerComputed;
+  }
+
   /** Value of a node at an element; memory is touched only where all `bounds` hold. */
   #evaluate(node: Node, at: readonly Coordinate[], bounds: readonly Bound[]): Value {
     const { partition, frame } = this.#context;
     if (partition.isStored(node)) return this.#access(node, frame.table.linear(node.shape, at), bounds);
     const outer = this.#isOuter(at, bounds);
-    const memo = outer || !this.#inner ? this.#outerMemo : this.#inner.memo;
-    const key = `${node.id}|${keysOf(at)}|${bounds.map(boundKey).join("&")}`;
-    let value = memo.get(key);
+    const { expressions } = this.#computed(outer);
+    let value = expressions.get(node, at, bounds);
     if (value === undefined) {
-      value = this.#expression(node, at, bounds);
-      memo.set(key, value);
+      value = this.#expression(node, at, bounds, this.#sectionFor(outer));
+      expressions.set(node, at, bounds, value);
     }
     return value;
   }
 
   /** The operation of a node itself, whether or not its value is stored somewhere. */
-  #expression(node: Node, at: readonly Coordinate[], bounds: readonly Bound[]): Value {
-    const into = this.#sectionFor(this.#isOuter(at, bounds));
+  #expression(node: Node, at: readonly Coordinate[], bounds: readonly Bound[], into: Section): Value {
     const dtype = computeDType(node.dtype);
+    if (isView(node)) return this.#view(node, at, bounds);
     const arg = (i: number): Value => this.#evaluate(node.inputs[i] as Node, at, bounds);
     if (isUnary(node.op)) return this.#emit(into, { op: node.op as UnaryOp, dtype, args: [arg(0)] });
     if (isBinary(node.op)) return this.#emit(into, { op: node.op as BinaryOp, dtype, args: [arg(0), arg(1)] });
-    if (isView(node)) return this.#view(node, at, bounds);
     switch (node.op) {
       case "constant":
         return this.#emit(this.#outerSection(), { op: "constant", dtype, value: node.attributes.value });
@@ -289,11 +305,11 @@ export class BodyBuilder {
   }
 
   #inside(added: readonly Bound[], bounds: readonly Bound[], into: Section): Value {
-    const key = `inside|${added.map(boundKey).join("&")}`;
-    const known = into.memo.get(key);
+    const key = added.map(boundKey).join("&");
+    const known = into.inside.get(key);
     if (known !== undefined) return known;
     const value = this.#emit(into, { op: "inside", dtype: "bool", conditions: this.#conditions(added, bounds) });
-    into.memo.set(key, value);
+    into.inside.set(key, value);
     return value;
   }
 
@@ -301,10 +317,10 @@ export class BodyBuilder {
   #access(node: Node, position: Coordinate, bounds: readonly Bound[]): Value {
     const { accumulator, members } = this.#context;
     if (node === accumulator?.node) {
-      if (keyOf(position) === keyOf(accumulator.position)) return this.#accumulator(node);
+      if (sameCoordinate(position, accumulator.position)) return this.#accumulator(node);
     } else if (members.has(node)) {
       const placement = this.#placement(node);
-      if (keyOf(placement.position) === keyOf(position)) {
+      if (sameCoordinate(placement.position, position)) {
         const own = this.#register(node, placement);
         if (own !== undefined) return own;
       }
@@ -313,11 +329,10 @@ export class BodyBuilder {
   }
 
   #accumulator(node: Node): Value {
-    const known = this.#outerMemo.get("accumulator");
-    if (known !== undefined) return known;
+    if (this.#accumulated !== undefined) return this.#accumulated;
     const raw = this.#emit(this.#outerSection(), { op: "accumulator", dtype: computeDType(node.dtype) });
     const value = this.#rounded(node, raw, this.#outerSection());
-    this.#outerMemo.set("accumulator", value);
+    this.#accumulated = value;
     return value;
   }
 
@@ -332,9 +347,8 @@ export class BodyBuilder {
   #load(node: Node, position: Coordinate, bounds: readonly Bound[]): Value {
     const outer = this.#isOuter([position], bounds);
     const into = this.#sectionFor(outer);
-    const key = `load${node.id}|${keyOf(position)}|${bounds.map(boundKey).join("&")}`;
-    const memo = outer || !this.#inner ? this.#outerMemo : this.#inner.memo;
-    const known = memo.get(key);
+    const { loads } = this.#computed(outer);
+    const known = loads.get(node, [position], bounds);
     if (known !== undefined) return known;
     const at = this.#affine(position, bounds);
     const slot = this.#slot(this.#context.bufferOf(node));
@@ -346,7 +360,7 @@ export class BodyBuilder {
       at,
       ...(conditions.length > 0 ? { conditions } : {}),
     });
-    memo.set(key, value);
+    loads.set(node, [position], bounds, value);
     return value;
   }
 

@@ -10,7 +10,7 @@ import { planArena, shareInPlace } from "./arena.ts";
 import { type Assignment, planInPlace } from "./assignments.ts";
 import { barrier } from "./build.ts";
 import { type Fusion, fuse } from "./fuse.ts";
-import { kernelBuffers, mapBuffers } from "./kernelBuffers.ts";
+import { mapBuffers } from "./kernelBuffers.ts";
 import { lowerGroup } from "./lowerGroup.ts";
 import { isBufferLeaf, isIndexed, isOpaque } from "./partition.ts";
 import { mergeSegments } from "./segments.ts";
@@ -207,17 +207,11 @@ class Assembly {
   }
 
   #finish(lowered: readonly Kernel[]): CompiledGraph {
-    const shared = shareInPlace(lowered, this.#buffers);
-    const kernels = lowered.map((kernel) => mapBuffers(kernel, (b) => shared.get(b) ?? b));
-    const { offsets, bytes } = planArena(kernels, this.#buffers);
-    const used = new Set<number>();
-    for (const kernel of kernels) {
-      const { reads, writes } = kernelBuffers(kernel);
-      for (const buffer of [...reads, ...writes]) used.add(buffer);
-    }
+    const { replaced, lives } = shareInPlace(lowered, this.#buffers);
+    const { offsets, bytes } = planArena(lives, this.#buffers);
     const kept: number[] = [];
     for (const [index, spec] of this.#buffers.entries()) {
-      if (used.has(index) || spec.kind === "output") kept.push(index);
+      if (lives.has(index) || spec.kind === "output") kept.push(index);
     }
     const position = new Map(kept.map((buffer, i) => [buffer, i]));
     const buffers = kept.map((index) => {
@@ -232,7 +226,7 @@ class Assembly {
     const program = {
       buffers,
       uniforms,
-      kernels: kernels.map((kernel) => mapBuffers(kernel, (b) => position.get(b) as number)),
+      kernels: lowered.map((kernel) => mapBuffers(kernel, (b) => position.get(replaced.get(b) ?? b) as number)),
       arenaBytes: bytes,
     };
     return { program, bindings, uniforms: this.#uniforms };

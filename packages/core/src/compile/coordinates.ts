@@ -4,7 +4,7 @@
  * are put together again, so that a flattened and restored axis costs nothing.
  */
 import type { Node } from "../graph/node.ts";
-import { contiguousStrides, type Shape, sizeOf } from "../graph/shape.ts";
+import { contiguousStrides, type Shape, sameShape, sizeOf } from "../graph/shape.ts";
 
 export interface Variable {
   readonly id: number;
@@ -41,6 +41,24 @@ export const keyOf = (coordinate: Coordinate): string =>
 export const keysOf = (coordinates: readonly Coordinate[]): string => coordinates.map(keyOf).join(",");
 export const boundKey = (b: Bound): string => `${keyOf(b.coordinate)}[${b.lo},${b.hi})`;
 
+/** Whether two coordinates of one table are the same. */
+export function sameCoordinate(a: Coordinate, b: Coordinate): boolean {
+  if (a === b) return true;
+  if (a.offset !== b.offset || a.terms.length !== b.terms.length) return false;
+  for (let i = 0; i < a.terms.length; i++) {
+    const [left, right] = [a.terms[i] as Term, b.terms[i] as Term];
+    if (left.variable !== right.variable || left.coefficient !== right.coefficient) return false;
+  }
+  return true;
+}
+
+export function sameCoordinates(a: readonly Coordinate[], b: readonly Coordinate[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (!sameCoordinate(a[i] as Coordinate, b[i] as Coordinate)) return false;
+  return true;
+}
+
 /** Smallest and largest value a coordinate takes. */
 export function rangeOf({ offset, terms }: Coordinate): { min: number; max: number } {
   let min = offset;
@@ -65,26 +83,74 @@ export function areNested(cuts: Cuts): boolean {
   return true;
 }
 
+interface Parts {
+  readonly quotient: Variable;
+  readonly remainder: Variable;
+}
+
+/** A coordinate in the making. Terms stand in the order in which they came. */
+class Sum {
+  offset: number;
+  readonly variables: Variable[] = [];
+  readonly coefficients: number[] = [];
+  hasParts = false;
+
+  constructor(offset: number) {
+    this.offset = offset;
+  }
+
+  add({ offset, terms }: Coordinate, scale: number): void {
+    this.offset += offset * scale;
+    for (let i = 0; i < terms.length; i++) {
+      const { variable, coefficient } = terms[i] as Term;
+      this.addTerm(variable, coefficient * scale);
+    }
+  }
+
+  addTerm(variable: Variable, coefficient: number): void {
+    const at = this.variables.indexOf(variable);
+    if (at >= 0) {
+      (this.coefficients[at] as number) += coefficient;
+      return;
+    }
+    this.variables.push(variable);
+    this.coefficients.push(coefficient);
+    if (variable.part) this.hasParts = true;
+  }
+
+  remove(variable: Variable): void {
+    const at = this.variables.indexOf(variable);
+    this.variables.splice(at, 1);
+    this.coefficients.splice(at, 1);
+  }
+}
+
 /** The variables of one kernel, its parts interned so that equal coordinates have equal keys. */
 export class VariableTable {
   #nextId = 0;
-  readonly #parts = new Map<string, { quotient: Variable; remainder: Variable }>();
+  readonly #parts = new Map<Variable, Map<number, Parts>>();
   readonly #dynamic = new Map<string, Variable>();
+  /** Lists of coordinates are passed on from node to node of the same shape, and asked about at each. */
+  readonly #linear = new Map<readonly Coordinate[], { readonly shape: Shape; readonly position: Coordinate }>();
 
   fresh(size: number): Variable {
     return { id: this.#nextId++, size };
   }
 
-  parts(of: Variable, divisor: number): { quotient: Variable; remainder: Variable } {
-    const key = `${of.id}/${divisor}`;
-    let pair = this.#parts.get(key);
+  parts(of: Variable, divisor: number): Parts {
+    let known = this.#parts.get(of);
+    if (!known) {
+      known = new Map();
+      this.#parts.set(of, known);
+    }
+    let pair = known.get(divisor);
     if (!pair) {
       const part = { of, divisor };
       pair = {
         quotient: { id: this.#nextId++, size: of.size / divisor, part },
         remainder: { id: this.#nextId++, size: divisor, part },
       };
-      this.#parts.set(key, pair);
+      known.set(divisor, pair);
     }
     return pair;
   }
@@ -116,58 +182,80 @@ export class VariableTable {
 
   /** Σ scale·coordinate + offset in canonical form. */
   sum(parts: readonly { readonly coordinate: Coordinate; readonly scale: number }[], offset = 0): Coordinate {
-    let total = offset;
-    const coefficients = new Map<Variable, number>();
-    for (const { coordinate, scale } of parts) {
-      total += coordinate.offset * scale;
-      for (const { variable, coefficient } of coordinate.terms) {
-        coefficients.set(variable, (coefficients.get(variable) ?? 0) + coefficient * scale);
-      }
-    }
-    return this.#canonical(total, coefficients);
+    const total = new Sum(offset);
+    for (const { coordinate, scale } of parts) total.add(coordinate, scale);
+    return this.#canonical(total);
   }
 
+  /** What is canonical stays so: scale·quotient and scale·remainder go together exactly when the two did before. */
   scaled(coordinate: Coordinate, scale: number, offset = 0): Coordinate {
-    return this.sum([{ coordinate, scale }], offset);
+    if (scale === 0) return { offset, terms: [] };
+    if (scale === 1 && offset === 0) return coordinate;
+    const { terms } = coordinate;
+    return {
+      offset: offset + coordinate.offset * scale,
+      terms: scale === 1 ? terms : terms.map((t) => ({ variable: t.variable, coefficient: t.coefficient * scale })),
+    };
   }
 
   /** Puts quotient·d + remainder together again, innermost parts first. */
-  #canonical(offset: number, coefficients: Map<Variable, number>): Coordinate {
-    for (;;) {
-      let joined = false;
-      for (const [variable, coefficient] of coefficients) {
-        if (!variable.part || coefficient === 0) continue;
-        const { of, divisor } = variable.part;
-        const { quotient, remainder } = this.parts(of, divisor);
-        if (variable !== remainder || coefficients.get(quotient) !== coefficient * divisor) continue;
-        coefficients.delete(quotient);
-        coefficients.delete(remainder);
-        coefficients.set(of, (coefficients.get(of) ?? 0) + coefficient);
-        joined = true;
-        break;
-      }
-      if (!joined) break;
+  #canonical(sum: Sum): Coordinate {
+    const { offset, variables, coefficients } = sum;
+    if (sum.hasParts) while (this.#joinParts(sum));
+    const terms: Term[] = [];
+    for (let i = 0; i < variables.length; i++) {
+      const term = { variable: variables[i] as Variable, coefficient: coefficients[i] as number };
+      if (term.coefficient === 0) continue;
+      let at = terms.length;
+      while (at > 0 && (terms[at - 1] as Term).variable.id > term.variable.id) at--;
+      if (at === terms.length) terms.push(term);
+      else terms.splice(at, 0, term);
     }
-    const terms = [...coefficients]
-      .filter(([, coefficient]) => coefficient !== 0)
-      .map(([variable, coefficient]) => ({ variable, coefficient }))
-      .sort((a, b) => a.variable.id - b.variable.id);
     return { offset, terms };
+  }
+
+  /** Replaces one pair of quotient·d and remainder by what they are parts of; false when there is none. */
+  #joinParts(sum: Sum): boolean {
+    const { variables, coefficients } = sum;
+    for (let i = 0; i < variables.length; i++) {
+      const variable = variables[i] as Variable;
+      const coefficient = coefficients[i] as number;
+      if (!variable.part || coefficient === 0) continue;
+      const { of, divisor } = variable.part;
+      const { quotient, remainder } = this.parts(of, divisor);
+      if (variable !== remainder || coefficients[variables.indexOf(quotient)] !== coefficient * divisor) continue;
+      sum.remove(quotient);
+      sum.remove(remainder);
+      sum.addTerm(of, coefficient);
+      return true;
+    }
+    return false;
   }
 
   /** Coordinate of the element in the row-major order of `shape`. */
   linear(shape: Shape, coordinates: readonly Coordinate[]): Coordinate {
+    if (shape.length === 0) return zero;
+    if (shape.length === 1) return coordinates[0] as Coordinate;
+    const known = this.#linear.get(coordinates);
+    if (known && sameShape(known.shape, shape)) return known.position;
     const strides = contiguousStrides(shape);
-    return this.sum(coordinates.map((coordinate, i) => ({ coordinate, scale: strides[i] as number })));
+    const total = new Sum(0);
+    for (let axis = 0; axis < shape.length; axis++) {
+      total.add(coordinates[axis] as Coordinate, strides[axis] as number);
+    }
+    const position = this.#canonical(total);
+    this.#linear.set(coordinates, { shape, position });
+    return position;
   }
 
   /**
    * Coordinates in `to` of the element that has `coordinates` in `from`, both of the same size; undefined where that is
    * not affine in variables or their parts.
    */
-  reshape(from: Shape, to: Shape, coordinates: readonly Coordinate[]): Coordinate[] | undefined {
+  reshape(from: Shape, to: Shape, coordinates: readonly Coordinate[]): readonly Coordinate[] | undefined {
     if (sizeOf(from) === 0) return to.map(() => zero);
-    const result = new Array<Coordinate>(to.length).fill(zero);
+    if (sameShape(from, to)) return coordinates;
+    const result: Coordinate[] = [];
     let i = 0;
     let j = 0;
     while (i < from.length || j < to.length) {
@@ -179,10 +267,14 @@ export class VariableTable {
         if (fromSize < toSize) fromSize *= from[i++] as number;
         else toSize *= to[j++] as number;
       }
+      if (i === fromStart + 1 && j === toStart + 1) {
+        result.push(coordinates[fromStart] as Coordinate);
+        continue;
+      }
       const linear = this.linear(from.slice(fromStart, i), coordinates.slice(fromStart, i));
       const pieces = this.#split(linear, to.slice(toStart, j));
       if (!pieces) return undefined;
-      for (const [k, piece] of pieces.entries()) result[toStart + k] = piece;
+      for (const piece of pieces) result.push(piece);
     }
     return result;
   }
@@ -203,27 +295,27 @@ export class VariableTable {
   /** coordinate = quotient·size + remainder with 0 ≤ remainder < size. */
   #divide(coordinate: Coordinate, size: number): { quotient: Coordinate; remainder: Coordinate } | undefined {
     if (size === 1) return { quotient: coordinate, remainder: zero };
-    const quotient = new Map<Variable, number>();
-    const remainder = new Map<Variable, number>();
+    const whole = Math.floor(coordinate.offset / size);
+    const quotient = new Sum(whole);
+    const remainder = new Sum(coordinate.offset - whole * size);
     for (const { variable, coefficient } of coordinate.terms) {
       if (coefficient % size === 0) {
-        quotient.set(variable, coefficient / size);
+        quotient.addTerm(variable, coefficient / size);
         continue;
       }
       const divisor = size / coefficient;
       if (coefficient > 0 && Number.isInteger(divisor) && variable.size > divisor) {
         if (variable.size % divisor !== 0 || variable.dynamic) return undefined;
         const parts = this.parts(variable, divisor);
-        quotient.set(parts.quotient, 1);
-        remainder.set(parts.remainder, coefficient);
+        quotient.addTerm(parts.quotient, 1);
+        remainder.addTerm(parts.remainder, coefficient);
       } else {
-        remainder.set(variable, coefficient);
+        remainder.addTerm(variable, coefficient);
       }
     }
-    const whole = Math.floor(coordinate.offset / size);
-    const cut = this.#canonical(coordinate.offset - whole * size, remainder);
+    const cut = this.#canonical(remainder);
     const { min, max } = rangeOf(cut);
     if (min < 0 || max >= size) return undefined;
-    return { quotient: this.#canonical(whole, quotient), remainder: cut };
+    return { quotient: this.#canonical(quotient), remainder: cut };
   }
 }

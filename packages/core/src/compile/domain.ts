@@ -45,7 +45,7 @@ export class Frame {
     this.#coordinates = domain.shape.map((_, axis) => {
       let coordinate: Coordinate = zero;
       for (const [factor, size] of (factors[axis] as readonly number[]).entries()) {
-        coordinate = this.table.scaled(coordinate, size);
+        if (coordinate !== zero) coordinate = this.table.scaled(coordinate, size);
         if (size === 1 && !keepUnits) continue;
         const variable = this.table.fresh(size);
         this.origin.set(variable, { axis, factor });
@@ -57,10 +57,14 @@ export class Frame {
         }
         // Always 0: in a coordinate it would make two names of one place.
         if (size === 1) continue;
-        coordinate = this.table.sum([
-          { coordinate, scale: 1 },
-          { coordinate: { offset: 0, terms: [{ variable, coefficient: 1 }] }, scale: 1 },
-        ]);
+        const own: Coordinate = { offset: 0, terms: [{ variable, coefficient: 1 }] };
+        if (coordinate === zero) coordinate = own;
+        else {
+          coordinate = this.table.sum([
+            { coordinate, scale: 1 },
+            { coordinate: own, scale: 1 },
+          ]);
+        }
       }
       return coordinate;
     });

@@ -6,21 +6,21 @@ import type { Partition } from "./partition.ts";
 const positions: ReadonlySet<string> = new Set(["argMax", "argMin", "argSort", "iota", "constant"]);
 
 /**
- * Whether computing `node` (a unit or an indexed node) may throw IndexError. Positions that were counted or found, and
- * arithmetic on them, are in range: that is how pooling finds its maxima.
+ * The units and indexed nodes that may throw IndexError. Positions that were counted or found, and arithmetic on them, are
+ * in range: that is how pooling finds its maxima.
  */
-export function mayFail(partition: Partition, node: Node): boolean {
-  const stack = [node];
-  const seen = new Set(stack);
-  for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
-    if ((next.op === "gather" || next.op === "scatterAdd") && isGiven(next.inputs[1] as Node)) return true;
-    for (const input of next.inputs) {
-      if (partition.isStored(input) || seen.has(input)) continue;
-      seen.add(input);
-      stack.push(input);
+export function mayFail(partition: Partition): ReadonlySet<Node> {
+  const failing = new Set<Node>();
+  for (const node of partition.order) {
+    if ((node.op !== "gather" && node.op !== "scatterAdd") || !isGiven(node.inputs[1] as Node)) continue;
+    // What is not stored is computed by all that use it.
+    const users = new Set<Node>([node]);
+    for (const user of users) {
+      if (partition.isStored(user)) failing.add(user);
+      else for (const consumer of partition.consumers.get(user) ?? []) users.add(consumer);
     }
   }
-  return false;
+  return failing;
 }
 
 /** Made from integers in memory, or from rounded floats. */

@@ -5,11 +5,12 @@
  */
 import type { Node } from "../graph/node.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";
-import { areNested, type Coordinate, type Cuts, keyOf } from "./coordinates.ts";
-import { type Domain, domainOf, Frame, hasInner } from "./domain.ts";
+import { areNested, type Coordinate, type Cuts, sameCoordinate } from "./coordinates.ts";
+import { type Domain, hasInner } from "./domain.ts";
 import { GroupGraph } from "./groupGraph.ts";
 import { isContraction, isOpaque, Partition } from "./partition.ts";
 import { isReduce } from "./simplify.ts";
+import type { Spaces } from "./spaces.ts";
 
 export interface Group {
   readonly id: number;
@@ -48,17 +49,19 @@ export function fuse(roots: readonly Node[], isolated: ReadonlySet<Node> = new S
 
 class Fuser {
   readonly #partition: Partition;
+  readonly #spaces: Spaces;
   readonly #isolated: ReadonlySet<Node>;
   readonly #groups: Group[] = [];
   readonly #groupOf = new Map<Node, Group>();
   /** Groups that read a stored node. */
   readonly #readers = new Map<Node, Set<Group>>();
-  readonly #frames = new Map<Group, Frame>();
-  readonly #cutsIn = new WeakMap<Frame, Map<Node, Cuts>>();
+  /** Members of a group and what they read. */
+  readonly #buffers = new Map<Group, Set<Node>>();
   readonly #graph = new GroupGraph<Group>();
 
   constructor(partition: Partition, isolated: ReadonlySet<Node>) {
     this.#partition = partition;
+    this.#spaces = partition.spaces;
     this.#isolated = isolated;
   }
 
@@ -73,23 +76,25 @@ class Fuser {
   }
 
   #add(node: Node, kind: Group["kind"]): void {
-    const domain = kind === "loop" ? domainOf(node) : { shape: node.shape, reduced: node.shape.map(() => false) };
     const group: Group = {
       id: this.#groups.length,
       kind,
       members: [],
-      domain,
+      domain: this.#spaces.domainOf(node),
       ...(kind === "loop" ? {} : { opaque: node }),
     };
     this.#groups.push(group);
+    this.#buffers.set(group, new Set());
     this.#join(group, node);
   }
 
   #join(group: Group, node: Node): void {
     group.members.push(node);
     this.#groupOf.set(node, group);
+    const buffers = this.#buffersOf(group).add(node);
     const producers: Group[] = [];
     for (const read of this.#partition.reads(node)) {
+      buffers.add(read);
       const producer = this.#groupOf.get(read);
       if (producer) producers.push(producer);
       const readers = this.#readers.get(read) ?? new Set();
@@ -101,8 +106,14 @@ class Fuser {
 
   #addUnit(unit: Node): void {
     const reads = this.#partition.reads(unit);
-    const producers = new Set([...reads].flatMap((read) => this.#groupOf.get(read) ?? []));
-    const siblings = new Set([...reads].flatMap((read) => [...(this.#readers.get(read) ?? [])].slice(-maxSiblings)));
+    const producers = new Set<Group>();
+    const siblings = new Set<Group>();
+    for (const read of reads) {
+      const producer = this.#groupOf.get(read);
+      if (producer) producers.add(producer);
+      const readers = this.#readers.get(read);
+      if (readers) for (const reader of [...readers].slice(-maxSiblings)) siblings.add(reader);
+    }
     const latestFirst = (a: Group, b: Group): number => b.id - a.id;
     if (this.#isolated.has(unit)) {
       this.#add(unit, "loop");
@@ -133,12 +144,11 @@ class Fuser {
     producers: ReadonlySet<Group>,
     vertical: boolean,
   ): boolean {
-    if (group.members.some((member) => this.#isolated.has(member))) return false;
+    if (this.#hasIsolated(group)) return false;
     if (group.kind === "indexed" || (group.kind === "contraction" && !vertical)) return false;
     if (sizeOf(group.domain.shape) === 0) return false;
-    if ([...reads].some((read) => read.op === "barrier" && this.#groupOf.get(read) === group)) return false;
-    const buffers = new Set(group.members.flatMap((m) => [m, ...this.#partition.reads(m)]));
-    if (buffers.size + reads.size + 1 > maxBuffers) return false;
+    for (const read of reads) if (read.op === "barrier" && this.#groupOf.get(read) === group) return false;
+    if (this.#buffersOf(group).size + reads.size + 1 > maxBuffers) return false;
     const domain = this.#joinedDomain(group, unit, vertical);
     if (!domain) return false;
     // A sibling must not make the unit, and what waits for it, wait for more than it does anyway.
@@ -146,15 +156,11 @@ class Fuser {
     if (!vertical && awaited && this.#graph.depth(group) > 1 + this.#deepest(producers)) return false;
     for (const producer of producers) if (producer !== group && this.#graph.dependsOn(producer, group)) return false;
     const before = group.domain;
-    if (domain !== before) {
-      this.#frames.delete(group);
-      group.domain = domain;
-    }
+    group.domain = domain;
     const fits =
       (domain === before || group.members.every((member) => this.#fits(group, member))) &&
       this.#fits(group, unit, vertical);
     if (!fits) {
-      if (domain !== before) this.#frames.delete(group);
       group.domain = before;
       return false;
     }
@@ -162,30 +168,49 @@ class Fuser {
     return true;
   }
 
+  #buffersOf(group: Group): Set<Node> {
+    return this.#buffers.get(group) as Set<Node>;
+  }
+
+  #hasIsolated(group: Group): boolean {
+    return this.#isolated.size > 0 && group.members.some((member) => this.#isolated.has(member));
+  }
+
+  /** The one group that reads anything of `group`. */
+  #onlyReader(group: Group): Group | undefined {
+    let only: Group | undefined;
+    for (const member of group.members) {
+      for (const reader of this.#readers.get(member) ?? []) {
+        if (reader === group || reader === only) continue;
+        if (only) return undefined;
+        only = reader;
+      }
+    }
+    return only;
+  }
+
   /** A loop kernel read by one other alone, over the same space, moves into it. */
   #joinOnlyReader(group: Group): void {
     // It may have become part of another by now.
     if (!this.#groups.includes(group)) return;
-    if (group.kind !== "loop" || group.members.some((m) => m.op === "barrier" || this.#isolated.has(m))) return;
-    const readers = new Set(group.members.flatMap((m) => [...(this.#readers.get(m) ?? [])]));
-    readers.delete(group);
-    const [reader] = readers;
-    if (readers.size !== 1 || reader?.kind !== "loop" || reader.members.some((m) => this.#isolated.has(m))) return;
-    const members = new Set([...group.members, ...reader.members]);
-    const buffers = new Set([...members].flatMap((m) => [m, ...this.#partition.reads(m)]));
+    if (group.kind !== "loop" || group.members.some((m) => m.op === "barrier") || this.#hasIsolated(group)) return;
+    const reader = this.#onlyReader(group);
+    if (reader?.kind !== "loop" || this.#hasIsolated(reader)) return;
+    const buffers = new Set([...this.#buffersOf(group), ...this.#buffersOf(reader)]);
     if (buffers.size > maxBuffers) return;
     const domain = hasInner(reader.domain) ? reader.domain : group.domain;
     if (sizeOf(domain.shape) === 0) return;
-    const order = this.#partition.order.filter((node) => members.has(node));
+    const order = this.#partition.inOrder([...group.members, ...reader.members]);
     const joined: Group = { id: reader.id, kind: "loop", members: order, domain };
     for (const member of order) this.#groupOf.set(member, joined);
     if (order.every((member) => this.#fits(joined, member))) {
       this.#groups.splice(this.#groups.indexOf(group), 1);
       this.#groups[this.#groups.indexOf(reader)] = joined;
-      for (const read of order.flatMap((member) => [...this.#partition.reads(member)])) {
-        const set = this.#readers.get(read) as Set<Group>;
-        if (set.delete(group)) set.add(joined);
-        if (set.delete(reader)) set.add(joined);
+      this.#buffers.set(joined, buffers);
+      for (const buffer of buffers) {
+        const set = this.#readers.get(buffer);
+        if (set?.delete(group)) set.add(joined);
+        if (set?.delete(reader)) set.add(joined);
       }
       this.#graph.join(group, reader, joined);
       return;
@@ -196,15 +221,8 @@ class Fuser {
 
   /** The space of the group once `unit` is in it: its own, or a row space when a trailing reduction joins a map. */
   #joinedDomain(group: Group, unit: Node, vertical: boolean): Domain | undefined {
-    const own = domainOf(unit);
-    if (
-      !vertical &&
-      !sameShape(
-        own.shape.filter((n) => n !== 1),
-        group.domain.shape.filter((n) => n !== 1),
-      )
-    )
-      return undefined;
+    const own = this.#spaces.domainOf(unit);
+    if (!vertical && !sameLoops(own, group.domain)) return undefined;
     if (!isReduce(unit.op) || hasInner(group.domain)) return group.domain;
     if (!vertical || group.kind === "contraction" || sizeOf(own.shape) !== sizeOf(group.domain.shape)) return undefined;
     const firstReduced = own.reduced.indexOf(true);
@@ -212,69 +230,48 @@ class Fuser {
     return trailing ? own : undefined;
   }
 
-  #frame(group: Group): Frame {
-    let frame = this.#frames.get(group);
-    if (!frame) {
-      frame = new Frame(group.domain);
-      this.#frames.set(group, frame);
-    }
-    return frame;
-  }
-
   #fits(group: Group, unit: Node, vertical = true): boolean {
     if (unit === group.opaque) return true;
-    const frame = this.#frame(group);
-    const placement = frame.place(unit);
-    if (!placement) return false;
-    const { accesses, indices, blocked, cuts } = this.#partition.accesses(frame.table, unit, placement.source);
-    if (blocked.length > 0) return false;
-    this.#cutsOf(frame).set(unit, cuts);
+    const placed = this.#spaces.place(group.domain, unit);
+    if (!placed || placed.blocked.length > 0) return false;
+    const { placement, accesses, indices } = placed;
     // The loops of a contraction are not cut.
     if (group.kind === "contraction" && indices.some(hasParts)) return false;
     // A view may look past everything the contraction made; such a unit is no continuation of it.
     if (group.kind === "contraction" && !accesses.some(({ node }) => this.#groupOf.get(node) === group)) return false;
-    const row = group.domain.shape.reduce((n, size, i) => (group.domain.reduced[i] ? n * size : n), 1);
+    const frame = this.#spaces.frame(group.domain);
     for (const { node, position } of accesses) {
       if (group.kind === "contraction" && hasParts(position)) return false;
       if (this.#groupOf.get(node) !== group) continue;
       const own = frame.place(node)?.position;
-      if (own === undefined || keyOf(own) !== keyOf(position)) return false;
-      if (isReduce(node.op) && placement.level !== "outer" && row > maxRow) return false;
+      if (own === undefined || !sameCoordinate(own, position)) return false;
+      if (isReduce(node.op) && placement.level !== "outer" && rowOf(group.domain) > maxRow) return false;
     }
-    if (group.kind === "loop" && !this.#cutsNest(group, unit)) return false;
+    if (group.kind === "loop" && placed.cuts.size > 0 && !this.#cutsNest(group, unit)) return false;
     return vertical || placement.level !== "outer";
   }
 
   /** Whether the loops can be cut as all members, and `unit`, go through them. */
   #cutsNest(group: Group, unit: Node): boolean {
     const all: Cuts = new Map();
-    for (const member of new Set([...group.members, unit])) {
-      for (const [variable, strides] of this.#cuts(group, member)) {
+    for (const member of [...group.members, unit]) {
+      // A member that has no place here fails by itself.
+      for (const [variable, strides] of this.#spaces.place(group.domain, member)?.cuts ?? []) {
         all.set(variable, new Set([...(all.get(variable) ?? []), ...strides]));
       }
     }
     return areNested(all);
   }
-
-  #cutsOf(frame: Frame): Map<Node, Cuts> {
-    const known = this.#cutsIn.get(frame) ?? new Map<Node, Cuts>();
-    this.#cutsIn.set(frame, known);
-    return known;
-  }
-
-  /** Where a member of a group has its loops cut. */
-  #cuts(group: Group, member: Node): Cuts {
-    const frame = this.#frame(group);
-    const known = this.#cutsOf(frame);
-    let cuts = known.get(member);
-    if (!cuts) {
-      const placement = frame.place(member);
-      // A member that has no place here fails by itself.
-      cuts = placement ? this.#partition.accesses(frame.table, member, placement.source).cuts : new Map();
-      known.set(member, cuts);
-    }
-    return cuts;
-  }
 }
+
+const rowOf = ({ shape, reduced }: Domain): number => sizeOf(shape.filter((_, axis) => reduced[axis]));
+
+/** Whether two spaces have the same loops, those of one iteration apart. */
+const sameLoops = (a: Domain, b: Domain): boolean =>
+  a === b ||
+  sameShape(
+    a.shape.filter((n) => n !== 1),
+    b.shape.filter((n) => n !== 1),
+  );
 
 const hasParts = (c: Coordinate): boolean => c.terms.some(({ variable }) => variable.part !== undefined);

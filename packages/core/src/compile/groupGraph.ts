@@ -1,3 +1,5 @@
+const none: ReadonlySet<never> = new Set();
+
 /**
  * Which group of units must run before which, kept up to date as groups grow. Depths (the longest chain of groups before
  * one) prune the searches, so that long recurrences compile in about linear time.
@@ -8,7 +10,7 @@ export class GroupGraph<Group extends { readonly id: number }> {
   readonly #depths = new Map<Group, number>();
 
   producers(group: Group): ReadonlySet<Group> {
-    return this.#producers.get(group) ?? new Set();
+    return this.#producers.get(group) ?? none;
   }
 
   depth(group: Group): number {
@@ -39,7 +41,9 @@ export class GroupGraph<Group extends { readonly id: number }> {
 
   /** Whether `group` must run after `other`, or is it. */
   dependsOn(group: Group, other: Group): boolean {
+    if (group === other) return true;
     const floor = this.depth(other);
+    if (this.depth(group) <= floor) return false;
     const seen = new Set([group]);
     const stack = [group];
     for (let next = stack.pop(); next !== undefined; next = stack.pop()) {

@@ -9,25 +9,29 @@ export interface Use {
 export function kernelBuffers(kernel: Kernel): Use {
   const reads = new Set<number>();
   const writes = new Set<number>();
-  const body = (instructions: readonly Instruction[], table: readonly number[]): void => {
+  const body = (instructions: readonly Instruction[], tables: readonly (readonly number[])[]): void => {
     for (const instruction of instructions) {
-      if (instruction.op === "load") reads.add(table[instruction.slot] as number);
-      if (instruction.op === "store") writes.add(table[instruction.slot] as number);
+      if (instruction.op !== "load" && instruction.op !== "store") continue;
+      const into = instruction.op === "load" ? reads : writes;
+      for (const table of tables) into.add(table[instruction.slot] as number);
     }
   };
   switch (kernel.kind) {
     case "loop":
-      for (const { buffers } of kernel.segments) for (const stage of kernel.stages) body(stage.body, buffers);
+      {
+        const tables = kernel.segments.map((segment) => segment.buffers);
+        for (const stage of kernel.stages) body(stage.body, tables);
+      }
       break;
     case "matmul":
       reads.add(kernel.a.buffer).add(kernel.b.buffer);
-      body(kernel.epilogue.body, kernel.epilogue.buffers);
+      body(kernel.epilogue.body, [kernel.epilogue.buffers]);
       break;
     case "conv2d":
     case "conv2dInputGradient":
     case "conv2dWeightGradient":
       reads.add(kernel.a).add(kernel.b);
-      body(kernel.epilogue.body, kernel.epilogue.buffers);
+      body(kernel.epilogue.body, [kernel.epilogue.buffers]);
       break;
     case "scatterAdd":
       reads.add(kernel.index.buffer).add(kernel.source.buffer).add(kernel.target);

@@ -104,6 +104,7 @@ function labelOf(group: Group): string {
 
 /** Joins neighbouring loops that every access walks as one, and drops what is left of size 1. */
 function collapse(kernel: LoopKernel): LoopKernel {
+  if (kernel.outer.length < 2 && kernel.inner.length < 2) return kernel;
   const affines: Affine[] = [];
   for (const { body } of kernel.stages) for (const instruction of body) affines.push(...affinesOf(instruction));
   const outer = [...kernel.outer];

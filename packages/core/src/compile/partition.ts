@@ -4,8 +4,10 @@
  */
 import { type Node, topologicalOrder } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
-import { areNested, type Coordinate, type Cuts, type Variable, VariableTable } from "./coordinates.ts";
+import { type Accesses, accessesOf } from "./accesses.ts";
+import { type Coordinate, type Variable, VariableTable } from "./coordinates.ts";
 import { isReduce } from "./simplify.ts";
+import { Spaces } from "./spaces.ts";
 import { isView, mapView } from "./views.ts";
 
 const bufferLeaves: ReadonlySet<string> = new Set(["data", "parameter", "placeholder"]);
@@ -59,20 +61,57 @@ const expensive: Readonly<Record<string, number>> = {
 /** An inline value that several kernels would compute again is stored when it costs at least this much. */
 const storeCost = 8;
 
+const none: ReadonlySet<never> = new Set();
+
+/** The sets together; one of them as it is where it holds them all because they are the same. */
+function union<T>(sets: readonly (ReadonlySet<T> | undefined)[]): ReadonlySet<T> {
+  let first: ReadonlySet<T> | undefined;
+  let all: Set<T> | undefined;
+  for (const set of sets) {
+    if (!set || set === first) continue;
+    if (!first) {
+      first = set;
+      continue;
+    }
+    all ??= new Set(first);
+    for (const item of set) all.add(item);
+  }
+  return all ?? first ?? none;
+}
+
+/** What computing a unit takes. */
+interface Region {
+  /** Stored nodes it reads. */
+  readonly reads: ReadonlySet<Node>;
+  /** Whether it goes through a reshape that may not be affine. */
+  readonly reshapes: boolean;
+}
+
 export class Partition {
   /** All nodes, inputs first. */
   readonly order: readonly Node[];
   readonly consumers = new Map<Node, Node[]>();
+  readonly #position = new Map<Node, number>();
   readonly #units = new Set<Node>();
-  readonly #reads = new Map<Node, ReadonlySet<Node>>();
+  /** Units, leaves in memory, and what has a kernel of its own kind. */
+  readonly #stored = new Set<Node>();
+  readonly #isStored = (node: Node): boolean => this.#stored.has(node);
+  /** Of units and opaque nodes. */
+  readonly #regions = new Map<Node, Region>();
+  /** Units that may need something stored before they can be computed. */
+  readonly #unchecked = new Set<Node>();
+  /** Where units have been tried. */
+  readonly spaces = new Spaces(this);
 
   constructor(roots: readonly Node[]) {
     this.order = topologicalOrder(roots);
-    for (const node of this.order) {
-      for (const input of new Set(node.inputs)) {
+    for (const [i, node] of this.order.entries()) {
+      this.#position.set(node, i);
+      if (isBufferLeaf(node) || isOpaque(node)) this.#stored.add(node);
+      for (const [k, input] of node.inputs.entries()) {
         const list = this.consumers.get(input);
-        if (list) list.push(node);
-        else this.consumers.set(input, [node]);
+        if (!list) this.consumers.set(input, [node]);
+        else if (node.inputs.indexOf(input) === k) list.push(node);
       }
     }
     for (const root of roots) this.#mark(root);
@@ -93,14 +132,32 @@ export class Partition {
 
   /** Has, or may have, memory of its own. */
   isStored(node: Node): boolean {
-    return isBufferLeaf(node) || isOpaque(node) || this.#units.has(node);
+    return this.#stored.has(node);
+  }
+
+  /** The same nodes, inputs first. */
+  inOrder(nodes: Iterable<Node>): Node[] {
+    const position = (node: Node): number => this.#position.get(node) as number;
+    return [...nodes].sort((a, b) => position(a) - position(b));
   }
 
   #mark(node: Node): boolean {
     if (this.isStored(node)) return false;
     this.#units.add(node);
-    if (this.#reads.size > 0) this.#reads.clear();
+    this.#stored.add(node);
+    this.#unchecked.add(node);
+    if (this.#regions.size > 0) this.#forgetRegions(node);
     return true;
+  }
+
+  /** What computed `node` inline until now reads it instead. */
+  #forgetRegions(node: Node): void {
+    const seen = new Set([node]);
+    for (const next of seen) {
+      this.#regions.delete(next);
+      if (next !== node && this.isStored(next)) continue;
+      for (const consumer of this.consumers.get(next) ?? []) seen.add(consumer);
+    }
   }
 
   #markBase(view: Node): void {
@@ -117,7 +174,8 @@ export class Partition {
     for (const [i, operand] of node.inputs.entries()) {
       if (node.op === "matmul" || (node.op === "scatterAdd" && i > 0)) {
         // Storing what a view looks at is as good as storing the view, and others may look at it too.
-        if (!this.stridedView(operand)) this.#markBase(operand);
+        if (this.stridedView(operand)) continue;
+        this.#markBase(operand);
         if (!this.stridedView(operand)) this.#mark(operand);
       } else if (!this.isStored(this.contiguousBase(operand))) {
         this.#mark(operand);
@@ -154,7 +212,9 @@ export class Partition {
       const input = node.inputs[0] as Node;
       if (this.isStored(input) || isView(input)) continue;
       const size = sizeOf(input.shape);
-      const rows = [...this.#inlineReads(input)].filter((read) => isReduce(read.op) && sizeOf(read.shape) === size);
+      const rows = [...this.#inlineFrom(input).reads].filter(
+        (read) => isReduce(read.op) && sizeOf(read.shape) === size,
+      );
       if (rows.length > 1) this.#mark(input);
     }
   }
@@ -189,7 +249,7 @@ export class Partition {
       while (isView(base)) base = base.inputs[0] as Node;
       // A single element is hoisted out of every loop anyway.
       if (this.isStored(base) || scalarLeaves.has(base.op) || sizeOf(base.shape) <= 1) continue;
-      if (sizeOf(node.shape) >= 2 * sizeOf(base.shape) && this.#inlineCost(base) >= storeCost) this.#mark(base);
+      if (sizeOf(node.shape) >= 2 * sizeOf(base.shape) && this.#isExpensive(base)) this.#mark(base);
     }
   }
 
@@ -203,41 +263,32 @@ export class Partition {
     }
   }
 
-  /** Views whose elements no affine access reaches get their input stored, until every unit can be computed. */
+  /**
+   * Views whose elements no affine access reaches get their input stored, until every unit can be computed. Storing more
+   * never makes a unit that could be computed one that cannot.
+   */
   #markUnreachable(): void {
-    for (let again = true; again; ) {
-      again = false;
-      for (const unit of this.order) {
-        if (!this.#units.has(unit)) continue;
-        const table = new VariableTable();
-        const shape = isReduce(unit.op) ? (unit.inputs[0] as Node).shape : unit.shape;
-        const at = shape.map((n) => ({
-          offset: 0,
-          terms: n === 1 ? [] : [{ variable: table.fresh(n), coefficient: 1 }],
-        }));
-        for (const node of this.accesses(table, unit, at).blocked) again = this.#mark(node) || again;
+    while (this.#unchecked.size > 0) {
+      const units = this.inOrder(this.#unchecked);
+      this.#unchecked.clear();
+      for (const unit of units) {
+        if (!this.#region(unit).reshapes) continue;
+        for (const node of this.spaces.place(this.spaces.domainOf(unit), unit)?.blocked ?? []) {
+          this.#mark(node);
+          this.#unchecked.add(unit);
+        }
       }
     }
   }
 
   /** Stores values that several kernels would otherwise compute again at a cost; true when anything changed. */
   storeShared(kernelOf: (unit: Node) => unknown): boolean {
-    const kernels = new Map<Node, Set<unknown>>();
-    for (const unit of this.order) {
-      if (!this.#units.has(unit)) continue;
-      const kernel = kernelOf(unit);
-      for (const node of this.#inline(unit)) {
-        const set = kernels.get(node) ?? new Set();
-        set.add(kernel);
-        kernels.set(node, set);
-      }
-    }
+    const kernels = this.#kernelsOf(kernelOf);
     const shared = (node: Node): boolean => (kernels.get(node)?.size ?? 0) > 1;
-    const worth = (node: Node): boolean =>
-      !isView(node) && !scalarLeaves.has(node.op) && this.#inlineCost(node) >= storeCost;
+    const worth = (node: Node): boolean => !isView(node) && !scalarLeaves.has(node.op) && this.#isExpensive(node);
     let changed = false;
     for (const node of this.order) {
-      if (this.isStored(node) || !shared(node) || !worth(node)) continue;
+      if (!shared(node) || this.isStored(node) || !worth(node)) continue;
       const size = kernels.get(node)?.size;
       const covered = this.#elementwiseConsumers(node).some(
         (c) => shared(c) && worth(c) && kernels.get(c)?.size === size,
@@ -248,129 +299,82 @@ export class Partition {
     return changed;
   }
 
+  /** The kernels that compute each inline node; of a unit its own. Nodes of the same kernels may share one set. */
+  #kernelsOf(kernelOf: (unit: Node) => unknown): Map<Node, ReadonlySet<unknown>> {
+    const alone = new Map<unknown, ReadonlySet<unknown>>();
+    const kernels = new Map<Node, ReadonlySet<unknown>>();
+    for (let i = this.order.length - 1; i >= 0; i--) {
+      const node = this.order[i] as Node;
+      if (this.#units.has(node)) {
+        const kernel = kernelOf(node);
+        const set = alone.get(kernel) ?? new Set([kernel]);
+        alone.set(kernel, set);
+        kernels.set(node, set);
+      } else if (!this.#stored.has(node)) {
+        const consumers = this.consumers.get(node) ?? [];
+        const only = consumers.length === 1 && kernels.get(consumers[0] as Node);
+        kernels.set(node, only || union(consumers.map((consumer) => kernels.get(consumer))));
+      }
+    }
+    return kernels;
+  }
+
   #elementwiseConsumers(node: Node): Node[] {
     return (this.consumers.get(node) ?? []).flatMap((c) =>
       isView(c) && !this.isStored(c) ? this.#elementwiseConsumers(c) : [c],
     );
   }
 
-  /** Nodes computed inline as part of a unit. */
-  #inline(unit: Node): Set<Node> {
-    const seen = new Set<Node>();
-    const stack = [...unit.inputs];
-    while (stack.length > 0) {
-      const node = stack.pop() as Node;
-      if (seen.has(node) || this.isStored(node)) continue;
-      seen.add(node);
-      stack.push(...node.inputs);
+  /** Whether computing `node` inline costs enough for storing it to be worth while. */
+  #isExpensive(node: Node): boolean {
+    let cost = 0;
+    const seen = new Set([node]);
+    for (const next of seen) {
+      cost += expensive[next.op] ?? (next !== node && isView(next) ? 0 : 0.25);
+      if (cost >= storeCost) return true;
+      for (const input of next.inputs) if (!this.isStored(input)) seen.add(input);
     }
-    return seen;
+    return false;
   }
 
-  #inlineCost(node: Node): number {
-    let cost = expensive[node.op] ?? 0.25;
-    for (const inner of this.#inline(node)) cost += expensive[inner.op] ?? (isView(inner) ? 0 : 0.25);
-    return cost;
-  }
-
-  #inlineReads(node: Node): Set<Node> {
+  #inlineFrom(node: Node): Region {
     const reads = new Set<Node>();
-    const seen = new Set<Node>();
+    const inline = new Set<Node>();
     const stack = [node];
-    while (stack.length > 0) {
-      const next = stack.pop() as Node;
-      if (seen.has(next)) continue;
-      seen.add(next);
+    let reshapes = false;
+    for (let next = stack.pop(); next !== undefined; next = stack.pop()) {
+      if (inline.has(next)) continue;
+      inline.add(next);
       for (const input of next.inputs) {
-        if (this.isStored(input)) reads.add(input);
-        else stack.push(input);
-      }
-    }
-    return reads;
-  }
-
-  /** Stored nodes that computing `node` (a unit or an opaque node) reads. */
-  reads(node: Node): ReadonlySet<Node> {
-    let reads = this.#reads.get(node);
-    if (!reads) {
-      reads = this.#inlineReads(node);
-      this.#reads.set(node, reads);
-    }
-    return reads;
-  }
-
-  /**
-   * Every element of memory that a unit's value at `at` depends on, as a linear position; `at` is in the unit's input
-   * for a reduction, in the unit itself otherwise. `indices`: coordinates that the value itself depends on, by counting
-   * or by a mask. `blocked`: nodes that must be stored before this can be computed. `cuts`: of loops, by reshapes passed.
-   */
-  accesses(
-    table: VariableTable,
-    unit: Node,
-    at: readonly Coordinate[],
-  ): { accesses: Access[]; indices: Coordinate[]; blocked: Node[]; cuts: Cuts } {
-    let cuts: Cuts = new Map();
-    for (const coordinate of at) table.cuts(coordinate, cuts);
-    /** Takes the cuts of further coordinates in, unless they are at odds with those so far. */
-    const cut = (coordinates: readonly Coordinate[]): boolean => {
-      if (!coordinates.some(({ terms }) => terms.some(({ variable }) => variable.part))) return true;
-      const more: Cuts = new Map([...cuts].map(([variable, strides]) => [variable, new Set(strides)]));
-      for (const coordinate of coordinates) table.cuts(coordinate, more);
-      if (!areNested(more)) return false;
-      cuts = more;
-      return true;
-    };
-    const accesses = new Map<string, Access>();
-    const indices: Coordinate[] = [];
-    const blocked: Node[] = [];
-    const seen = new Set<string>();
-    const touch = (node: Node, position: Coordinate): void => {
-      accesses.set(`${node.id}@${position.offset}:${position.terms.map((t) => `${t.variable.id}*${t.coefficient}`)}`, {
-        node,
-        position,
-      });
-    };
-    const visit = (node: Node, here: readonly Coordinate[]): void => {
-      if (this.isStored(node)) {
-        touch(node, table.linear(node.shape, here));
-        return;
-      }
-      const key = `${node.id}@${here.map((c) => `${c.offset}:${c.terms.map((t) => `${t.variable.id}*${t.coefficient}`)}`).join(";")}`;
-      if (seen.has(key)) return;
-      seen.add(key);
-      inputsOf(node, here);
-    };
-    const inputsOf = (node: Node, here: readonly Coordinate[]): void => {
-      if (isView(node)) {
-        const input = node.inputs[0] as Node;
-        if (node.op === "reshape" && this.isStored(input)) {
-          touch(input, table.linear(node.shape, here));
-          return;
+        if (this.isStored(input)) {
+          reads.add(input);
+        } else {
+          // One element is at the same place in any shape.
+          reshapes ||= next.op === "reshape" && sizeOf(next.shape) !== 1;
+          stack.push(input);
         }
-        const mapped = mapView(table, node, here);
-        indices.push(...(mapped?.bounds ?? []).map(({ coordinate }) => coordinate));
-        if (!mapped || (node.op === "reshape" && !cut(mapped.coordinates))) blocked.push(input);
-        else if (!mapped.outside) visit(input, mapped.coordinates);
-      } else if (node.op === "gather") {
-        const [x, index] = node.inputs as [Node, Node];
-        visit(index, here);
-        const { axis } = node.attributes;
-        const variable = table.dynamic(index, here, x.shape[axis] as number);
-        visit(
-          x,
-          here.map((c, i) => (i === axis ? { offset: 0, terms: [{ variable, coefficient: 1 }] } : c)),
-        );
-      } else if (node.op === "iota") {
-        indices.push(...here);
-      } else if (node.op === "random") {
-        indices.push(...here);
-        for (const input of node.inputs) visit(input, []);
-      } else {
-        for (const input of node.inputs) visit(input, here);
       }
-    };
-    inputsOf(unit, at);
-    return { accesses: [...accesses.values()], indices, blocked, cuts };
+    }
+    return { reads, reshapes };
+  }
+
+  #region(node: Node): Region {
+    let region = this.#regions.get(node);
+    if (!region) {
+      region = this.#inlineFrom(node);
+      this.#regions.set(node, region);
+    }
+    return region;
+  }
+
+  /** Stored nodes that computing `node` (a unit or an opaque node) reads. The same set as long as these stay the same. */
+  reads(node: Node): ReadonlySet<Node> {
+    return this.#region(node).reads;
+  }
+
+  /** The memory that a unit's value at `at` depends on: see `accessesOf`. */
+  accesses(table: VariableTable, unit: Node, at: readonly Coordinate[]): Accesses {
+    return accessesOf(this.#isStored, table, unit, at);
   }
 
   /** The stored node behind reshapes: a contiguous buffer stays contiguous. */
@@ -411,9 +415,4 @@ export class Partition {
     }
     return { base, offset: position.offset, strides: variables.map((v) => strides.get(v) ?? 0) };
   }
-}
-
-export interface Access {
-  readonly node: Node;
-  readonly position: Coordinate;
 }

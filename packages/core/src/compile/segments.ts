@@ -3,11 +3,11 @@
  * single launch over many buffer sets, however many tensors the model has.
  */
 import type { Affine, BufferSpec, Instruction, Kernel, LoopKernel, Segment, Stage } from "../backend/program.ts";
-import { kernelBuffers } from "./kernelBuffers.ts";
-import { exact } from "./simplify.ts";
+import { exact } from "../graph/attributes.ts";
+import { kernelBuffers, type Use } from "./kernelBuffers.ts";
 
 /** A kernel that can be one segment of many: flat, element-wise, contiguous or broadcast accesses, writes a parameter. */
-function flatKernel(kernel: Kernel, buffers: readonly BufferSpec[]): LoopKernel | undefined {
+function flatKernel(kernel: Kernel, use: Use, buffers: readonly BufferSpec[]): LoopKernel | undefined {
   if (kernel.kind !== "loop" || kernel.segments.length !== 1 || kernel.outer.length > 1 || kernel.inner.length > 0)
     return undefined;
   if (kernel.stages.length !== 1) return undefined;
@@ -20,7 +20,7 @@ function flatKernel(kernel: Kernel, buffers: readonly BufferSpec[]): LoopKernel 
     if (instruction.op === "load" && (instruction.conditions || !plain(instruction.at))) return undefined;
     if (instruction.op === "store" && !plain(instruction.at)) return undefined;
   }
-  const writesParameter = [...kernelBuffers(kernel).writes].some((b) => buffers[b]?.kind === "parameter");
+  const writesParameter = [...use.writes].some((b) => buffers[b]?.kind === "parameter");
   return writesParameter && table.length > 0 ? kernel : undefined;
 }
 
@@ -53,9 +53,10 @@ function shapeOf(kernel: LoopKernel, buffers: readonly BufferSpec[]): Shape {
 
 /** Kernels in a runnable order, mergeable ones merged at the place of the last. */
 export function mergeSegments(kernels: readonly Kernel[], buffers: readonly BufferSpec[]): Kernel[] {
+  const uses = kernels.map(kernelBuffers);
   const groups = new Map<string, { index: number; shape: Shape }[]>();
   for (const [index, kernel] of kernels.entries()) {
-    const flat = flatKernel(kernel, buffers);
+    const flat = flatKernel(kernel, uses[index] as Use, buffers);
     if (!flat) continue;
     const shape = shapeOf(flat, buffers);
     const group = groups.get(shape.signature);
@@ -69,7 +70,7 @@ export function mergeSegments(kernels: readonly Kernel[], buffers: readonly Buff
     const pattern = (group.find(({ shape }) => shape.size > 1) ?? group[0])?.shape.strides as readonly number[];
     const members = group.filter(({ shape }) => shape.size === 1 || shape.strides.every((s, i) => s === pattern[i]));
     const last = members[members.length - 1]?.index as number;
-    const movable = members.filter(({ index }) => canMove(kernels, index, last));
+    const movable = members.filter(({ index }) => canMove(uses, index, last));
     if (movable.length < 2) continue;
     for (const { index } of movable) result[index] = undefined;
     result[last] = merge(
@@ -81,10 +82,10 @@ export function mergeSegments(kernels: readonly Kernel[], buffers: readonly Buff
 }
 
 /** Nothing between reads what the kernel writes, or writes what it touches. */
-function canMove(kernels: readonly Kernel[], from: number, to: number): boolean {
-  const moved = kernelBuffers(kernels[from] as Kernel);
+function canMove(uses: readonly Use[], from: number, to: number): boolean {
+  const moved = uses[from] as Use;
   for (let i = from + 1; i <= to; i++) {
-    const { reads, writes } = kernelBuffers(kernels[i] as Kernel);
+    const { reads, writes } = uses[i] as Use;
     for (const buffer of moved.writes) if (reads.has(buffer) || writes.has(buffer)) return false;
     for (const buffer of moved.reads) if (writes.has(buffer)) return false;
   }

@@ -4,6 +4,7 @@
  * and NaN included.
  */
 import type { KernelKind } from "../backend/program.ts";
+import { attributesKey } from "../graph/attributes.ts";
 import { computeDType, isFloat, isInteger, roundTo } from "../graph/dtype.ts";
 import {
   type Attributes,
@@ -48,7 +49,8 @@ export class Simplifier {
     const order = topologicalOrder(roots);
     const used = new Set<Node>(roots);
     for (const node of order) {
-      for (const input of new Set(node.inputs)) {
+      for (const [i, input] of node.inputs.entries()) {
+        if (node.inputs.indexOf(input) < i) continue;
         if (used.has(input)) this.#shared.add(input);
         used.add(input);
       }
@@ -61,16 +63,23 @@ export class Simplifier {
   #visit(node: Node): Node {
     const known = this.#done.get(node);
     if (known) return known;
-    const inputs = node.inputs.map((n) => this.#visit(n));
-    const result = this.#transposedMatmul(node, inputs) ?? this.#rewrite(this.#withInputs(node, inputs));
+    const inputs = this.#visitInputs(node);
+    const result = this.#transposedMatmul(node, inputs) ?? this.#rewrite(withInputs(node, inputs));
     this.#done.set(node, result);
     this.#done.set(result, result);
     return result;
   }
 
-  #withInputs(node: Node, inputs: readonly Node[]): Node {
-    if (inputs.every((n, i) => n === node.inputs[i])) return node;
-    return makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node;
+  /** The node's own list when simplifying them changes nothing. */
+  #visitInputs({ inputs }: Node): readonly Node[] {
+    let changed: Node[] | undefined;
+    for (let i = 0; i < inputs.length; i++) {
+      const simplified = this.#visit(inputs[i] as Node);
+      if (simplified === inputs[i]) continue;
+      changed ??= [...inputs];
+      changed[i] = simplified;
+    }
+    return changed ?? inputs;
   }
 
   #rewrite(node: Node): Node {
@@ -101,7 +110,7 @@ export class Simplifier {
 
   #intern(node: Node): Node {
     if (opaqueLeaves.has(node.op)) return node;
-    const key = `${node.op}|${node.inputs.map((n) => n.id).join(",")}|${JSON.stringify(node.attributes, exact)}|${node.shape.join(",")}|${node.dtype}`;
+    const key = `${node.op}|${idsOf(node.inputs)}|${attributesKey(node)}|${node.shape.join()}|${node.dtype}`;
     const known = this.#interned.get(key);
     if (known) return known;
     this.#interned.set(key, node);
@@ -232,11 +241,15 @@ export class Simplifier {
   }
 }
 
-/** JSON that tells -0, NaN and the infinities apart. */
-export function exact(_key: string, value: unknown): unknown {
-  if (typeof value !== "number") return value;
-  if (Object.is(value, -0)) return "-0";
-  return Number.isFinite(value) ? value : String(value);
+const withInputs = (node: Node, inputs: readonly Node[]): Node =>
+  inputs === node.inputs
+    ? node
+    : (makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node);
+
+function idsOf(nodes: readonly Node[]): string {
+  let ids = "";
+  for (const { id } of nodes) ids += `${id},`;
+  return ids;
 }
 
 /** float32 arithmetic is done in at least float32: constants keep their double value, as kernels would. */

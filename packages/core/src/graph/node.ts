@@ -226,23 +226,25 @@ export function makeNode<K extends OpName>(
 /** Every node reachable from `roots`, inputs before users. Iterative: graphs can be deeper than the call stack. */
 export function topologicalOrder(roots: readonly Node[]): Node[] {
   const order: Node[] = [];
-  const state = new Map<Node, "open" | "done">();
-  const stack: Node[] = [...roots].reverse();
+  const seen = new Set<Node>();
+  // A node stands here until it is met; then what is under it follows, above a mark that it comes next.
+  const stack: (Node | undefined)[] = [...roots].reverse();
+  const open: Node[] = [];
   while (stack.length > 0) {
-    const node = stack[stack.length - 1] as Node;
-    if (state.has(node)) {
-      stack.pop();
-      if (state.get(node) === "open") {
-        state.set(node, "done");
-        order.push(node);
-      }
+    const node = stack.pop();
+    if (!node) {
+      order.push(open.pop() as Node);
       continue;
     }
-    state.set(node, "open");
-    for (let i = node.inputs.length - 1; i >= 0; i--) {
-      const input = node.inputs[i] as Node;
-      if (!state.has(input)) stack.push(input);
+    if (seen.has(node)) continue;
+    seen.add(node);
+    if (node.inputs.length === 0) {
+      order.push(node);
+      continue;
     }
+    open.push(node);
+    stack.push(undefined);
+    for (let i = node.inputs.length - 1; i >= 0; i--) stack.push(node.inputs[i]);
   }
   return order;
 }

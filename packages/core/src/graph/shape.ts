@@ -6,11 +6,20 @@ export type Shape = readonly number[];
 export const maxRank = 8;
 
 /** Number of elements of a shape; 1 for a scalar. */
-export const sizeOf = (shape: Shape): number => shape.reduce((size, n) => size * n, 1);
+export function sizeOf(shape: Shape): number {
+  let size = 1;
+  for (let axis = 0; axis < shape.length; axis++) size *= shape[axis] as number;
+  return size;
+}
 
 export const formatShape = (shape: Shape): string => `[${shape.join(", ")}]`;
 
-export const sameShape = (a: Shape, b: Shape): boolean => a.length === b.length && a.every((n, i) => n === b[i]);
+export function sameShape(a: Shape, b: Shape): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  for (let axis = 0; axis < a.length; axis++) if (a[axis] !== b[axis]) return false;
+  return true;
+}
 
 /** Strides in elements of a contiguous row-major layout. */
 export function contiguousStrides(shape: Shape): number[] {

@@ -20,19 +20,23 @@ export function substitute(roots: readonly Node[], replacement: (node: Node) => 
       stack.pop();
       continue;
     }
-    const missing = node.inputs.filter((input) => !replaced.has(input));
-    if (missing.length > 0) {
-      stack.push(...missing);
+    const open = stack.length;
+    let same = true;
+    for (const input of node.inputs) {
+      const by = replaced.get(input);
+      if (!by) stack.push(input);
+      else if (by !== input) same = false;
+    }
+    if (stack.length > open) continue;
+    stack.pop();
+    if (same) {
+      replaced.set(node, node);
       continue;
     }
-    stack.pop();
     const inputs = node.inputs.map((input) => replaced.get(input) as Node);
-    const same = inputs.every((input, i) => input === node.inputs[i]);
     replaced.set(
       node,
-      same
-        ? node
-        : (makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node),
+      makeNode(node.op, inputs, node.attributes as Attributes[typeof node.op], node.shape, node.dtype) as Node,
     );
   }
   return roots.map((root) => replaced.get(root) as Node);

@@ -4,7 +4,7 @@
  */
 
 import type { Assignment } from "../compile/assignments.ts";
-import { exact } from "../compile/simplify.ts";
+import { attributesKey } from "../graph/attributes.ts";
 import type { LeafSource, Node } from "../graph/node.ts";
 import { topologicalOrder } from "../graph/node.ts";
 
@@ -31,24 +31,14 @@ export function structureOf(outputs: readonly Node[], assignments: readonly Assi
   const lines: string[] = [];
   for (const [i, node] of order.entries()) {
     ordinal.set(node, i);
-    lines.push(
-      `${node.op}(${node.inputs.map((n) => ordinal.get(n)).join()})${attributesOf(node, sourceIndex)}${node.dtype}${node.shape.join()}`,
-    );
+    let ordinals = "";
+    for (const input of node.inputs) ordinals += `${ordinal.get(input)},`;
+    const inMemory = node.op === "data" || node.op === "parameter";
+    const attributes = inMemory ? `s${sourceIndex(node.attributes.source)}` : attributesKey(node);
+    lines.push(`${node.op}(${ordinals})${attributes}${node.dtype}${node.shape.join()}`);
     if (node.op === "uniform") uniforms.push(node);
   }
   lines.push(outputs.map((n) => ordinal.get(n)).join());
   for (const { target, value } of assignments) lines.push(`${sourceIndex(target)}=${ordinal.get(value)}`);
   return { key: lines.join("\n"), sources: [...sources.keys()], uniforms };
-}
-
-function attributesOf(node: Node, sourceIndex: (source: LeafSource) => number): string {
-  switch (node.op) {
-    case "data":
-    case "parameter":
-      return `s${sourceIndex(node.attributes.source)}`;
-    case "uniform":
-      return "";
-    default:
-      return JSON.stringify(node.attributes, exact);
-  }
 }

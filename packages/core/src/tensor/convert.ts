@@ -78,6 +78,10 @@ function combine(subject: string, strong: DType | undefined, weak: DType | undef
  * number is an integer (JavaScript does not tell 2 from 2.0), unless it does not fit the integers it meets.
  */
 export function resultType(subject: string, operands: readonly TensorLike[]): DType {
+  const [first] = operands;
+  if (first instanceof Tensor && operands.every((x) => x instanceof Tensor && x.dtype === first.dtype)) {
+    return first.dtype;
+  }
   let dimensioned: DType | undefined;
   let scalar: DType | undefined;
   let bare: DType | undefined;
@@ -157,7 +161,26 @@ export function broadcastTo(x: TensorLike, shape: Shape): Tensor {
   if (added < 0 || from.some((n, axis) => n !== 1 && n !== shape[axis + added])) {
     throw new ShapeError("broadcastTo", `${formatShape(from)} does not broadcast to ${formatShape(shape)}`);
   }
-  const aligned = added === 0 ? t : reshapeTo(t, [...new Array<number>(added).fill(1), ...from]);
+  if (t.node.op === "uniform") return spreadUniform(t, shape);
+  return spread(t, shape, added);
+}
+
+function spread(t: Tensor, shape: Shape, added: number): Tensor {
+  const aligned = added === 0 ? t : reshapeTo(t, [...new Array<number>(added).fill(1), ...t.shape]);
   if (sameShape(aligned.shape, shape)) return aligned;
   return wrap(makeNode("expand", [aligned.node], {}, [...shape], aligned.dtype));
+}
+
+/** What uniforms have been spread to. */
+const spreads = new WeakMap<Node, Tensor[]>();
+
+/** An optimizer spreads its few scalars over many parameters of few shapes: once for each shape is enough. */
+function spreadUniform(t: Tensor, shape: Shape): Tensor {
+  const known = spreads.get(t.node) ?? [];
+  const before = known.find((other) => sameShape(other.shape, shape));
+  if (before) return before;
+  const made = spread(t, shape, shape.length);
+  known.push(made);
+  spreads.set(t.node, known);
+  return made;
 }
