@@ -1,6 +1,6 @@
 /** The element-wise continuation of a contraction as JavaScript, for the contraction's own loops to contain. */
-import { type ContractionKernel, type DType, epilogueSizes, type Program } from "@thalweg/core/backend";
-import { emitInstruction, liveValues, type Slot } from "./instructions.ts";
+import { type ContractionKernel, type DType, epilogueSizes, liveValues, type Program } from "@thalweg/core/backend";
+import { emitInstruction, type Slot } from "./instructions.ts";
 import type { EpilogueEmitter } from "./kernelSource.ts";
 import { Place, type Variable } from "./place.ts";
 import { Names, Scope } from "./scope.ts";

@@ -16,6 +16,7 @@ import { compileKernel } from "./compileKernel.ts";
 import type { Features } from "./features.ts";
 import { GrowingBlock } from "./memory/growing.ts";
 import { Heap } from "./memory/heap.ts";
+import { type Cell, Residents } from "./memory/residents.ts";
 import { type Machine, WasmExecutable } from "./program/executable.ts";
 import { controlBytes } from "./threads/control.ts";
 import { maySleep, Pool } from "./threads/pool.ts";
@@ -25,13 +26,13 @@ class WasmBuffer {
   readonly dtype: DType;
   readonly size: number;
   /** Undefined once freed. */
-  address: number | undefined;
+  cell: Cell | undefined;
 
-  constructor(backend: WasmBackend, dtype: DType, size: number, address: number) {
+  constructor(backend: WasmBackend, dtype: DType, size: number, cell: Cell) {
     this.backend = backend;
     this.dtype = dtype;
     this.size = size;
-    this.address = address;
+    this.cell = cell;
   }
 }
 
@@ -61,8 +62,7 @@ export class WasmBackend implements Backend {
   readonly description: string;
   readonly capabilities: Backend["capabilities"];
   readonly #machine: Machine;
-  #bufferBytes = 0;
-  #buffers = 0;
+  readonly #residents: Residents;
   #disposed = false;
   /** Memory of executables that nobody refers to any more. */
   readonly #collected = new FinalizationRegistry<readonly number[]>((blocks) => {
@@ -71,6 +71,7 @@ export class WasmBackend implements Backend {
 
   constructor({ features, threads }: MachineOptions) {
     const heap = new Heap(threads > 1, controlBytes);
+    this.#residents = new Residents(heap);
     this.#machine = {
       features,
       heap,
@@ -87,6 +88,7 @@ export class WasmBackend implements Backend {
       kernels: new Set(kernelKinds),
       blocking: true,
       threads,
+      collected: true,
     };
   }
 
@@ -94,36 +96,39 @@ export class WasmBackend implements Backend {
     if (this.#disposed) throw new BackendError("wasm", "used after it was disposed");
   }
 
-  #address(handle: BufferHandle, action: string): number {
+  #cell(handle: BufferHandle, action: string): Cell {
     if (!(handle instanceof WasmBuffer) || handle.backend !== this)
       throw new BackendError("wasm", `${action}: the buffer is another backend's`);
-    if (handle.address === undefined) throw new BackendError("wasm", `${action}: the buffer was freed`);
-    return handle.address;
+    if (handle.cell === undefined) throw new BackendError("wasm", `${action}: the buffer was freed`);
+    return handle.cell;
   }
 
-  #view(handle: BufferHandle, action: string): HostArray {
+  #view(handle: BufferHandle, action: string, overwritten: boolean): HostArray {
     this.#checkAlive();
-    const address = this.#address(handle, action);
+    const address = this.#residents.use(this.#cell(handle, action), overwritten);
     const { dtype, size } = handle as WasmBuffer;
     return new dtypes[dtype].hostView(this.#machine.heap.memory.buffer, address, size);
   }
 
   allocate(dtype: DType, size: number): BufferHandle {
     this.#checkAlive();
-    const bytes = size * bytesPerElement(dtype);
-    const address = this.#machine.heap.allocate(bytes);
-    this.#bufferBytes += bytes;
-    this.#buffers++;
-    return new WasmBuffer(this, dtype, size, address);
+    let buffer: WasmBuffer | undefined;
+    this.#residents.create((cell) => {
+      buffer = new WasmBuffer(this, dtype, size, cell);
+      return buffer;
+    }, size * bytesPerElement(dtype));
+    return buffer as WasmBuffer;
   }
 
   write(buffer: BufferHandle, data: HostArray): void {
-    const view = this.#view(buffer, "write");
-    if (data.constructor !== view.constructor || data.length !== view.length) {
+    const { dtype, size } = buffer as WasmBuffer;
+    this.#cell(buffer, "write");
+    const { hostArray } = dtypes[dtype];
+    if (data.constructor !== hostArray || data.length !== size) {
       const got = `${data.constructor.name} of ${data.length}`;
-      throw new BackendError("wasm", `write: got ${got}, expected ${view.constructor.name} of ${view.length}`);
+      throw new BackendError("wasm", `write: got ${got}, expected ${hostArray.name} of ${size}`);
     }
-    view.set(data);
+    this.#view(buffer, "write", true).set(data);
   }
 
   async read(buffer: BufferHandle): Promise<HostArray> {
@@ -132,18 +137,14 @@ export class WasmBackend implements Backend {
 
   readSync(buffer: BufferHandle): HostArray {
     // A copy of shared memory is an array of its own, not shared any more.
-    return this.#view(buffer, "read").slice();
+    return this.#view(buffer, "read", false).slice();
   }
 
   free(buffer: BufferHandle): void {
     // A tensor may outlive the backend: there is nothing left to free then.
     if (this.#disposed) return;
-    const address = this.#address(buffer, "free");
-    const { dtype, size } = buffer as WasmBuffer;
-    this.#machine.heap.free(address);
-    (buffer as WasmBuffer).address = undefined;
-    this.#bufferBytes -= size * bytesPerElement(dtype);
-    this.#buffers--;
+    this.#residents.free(this.#cell(buffer, "free"));
+    (buffer as WasmBuffer).cell = undefined;
   }
 
   compile(program: Program): Executable {
@@ -159,16 +160,20 @@ export class WasmBackend implements Backend {
     if (!(executable instanceof WasmExecutable))
       throw new BackendError("wasm", "run: the executable is another backend's");
     this.#checkAlive();
-    const addresses = new Array<number>(buffers.length);
-    for (let i = 0; i < buffers.length; i++) addresses[i] = this.#address(buffers[i] as BufferHandle, "run");
-    executable.run(addresses, uniforms);
+    const residents = this.#residents;
+    const cells = buffers.map((buffer) => this.#cell(buffer, "run"));
+    try {
+      executable.run(residents.beginRun(cells, executable.overwritten), uniforms);
+    } finally {
+      residents.endRun();
+    }
   }
 
   memory(): MemoryUse {
     const { arena, scratch, threadMemory } = this.#machine;
     return {
-      bufferBytes: this.#bufferBytes,
-      buffers: this.#buffers,
+      bufferBytes: this.#residents.bytes,
+      buffers: this.#residents.count,
       arenaBytes: arena.bytes + scratch.bytes + threadMemory.bytes,
     };
   }

@@ -46,7 +46,9 @@ export { contiguousStrides, formatShape, type Shape, sizeOf } from "../graph/sha
 export { type Access, accessesOf, convolutionShapes, epilogueSizes } from "./accesses.ts";
 export type { Backend, BufferHandle, Capabilities, Executable, ExpectedFailure, MemoryUse } from "./backend.ts";
 export { accessInterval, type Interval, isInjective } from "./bounds.ts";
+export { isExpensive, liveValues, operandsOf } from "./dataflow.ts";
 export { type ReferenceOptions, referenceBackend } from "./interpreter.ts";
+export { groupSegments, mayOverlap } from "./overlap.ts";
 export {
   formatBytes,
   type KernelStatistics,
@@ -77,4 +79,6 @@ export type {
   Value,
 } from "./program.ts";
 export { kernelKinds } from "./program.ts";
+export { findShared, type SharedValues } from "./sharedValues.ts";
+export { mapAffines, simplifyLoop } from "./simplifyLoop.ts";
 export { validateProgram } from "./validate.ts";

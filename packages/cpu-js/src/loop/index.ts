@@ -1,50 +1,25 @@
 /** Loop kernels as JavaScript functions. */
 import {
-  type BufferSpec,
-  bytesPerElement,
   type DType,
+  findShared,
+  groupSegments,
   type LoopKernel,
+  liveValues,
+  mayOverlap,
   type Program,
   type Segment,
+  simplifyLoop,
 } from "@thalweg/core/backend";
-import { liveValues, type Slot } from "../instructions.ts";
+import type { Slot } from "../instructions.ts";
 import type { KernelSource } from "../kernelSource.ts";
 import { Names, Scope } from "../scope.ts";
 import { Nest } from "./nest.ts";
-import { findShared } from "./shared.ts";
-import { simplify } from "./simplify.ts";
 import { chooseStrategy, product } from "./strategy.ts";
-
-/** Whether two buffers of a Program may lie in the same bytes. */
-export function mayOverlap(program: Program, a: number, b: number): boolean {
-  if (a === b) return true;
-  const [x, y] = [program.buffers[a], program.buffers[b]];
-  if (x?.offset === undefined || y?.offset === undefined) return false;
-  const end = ({ dtype, size, offset = 0 }: BufferSpec): number => offset + size * bytesPerElement(dtype);
-  return x.offset < end(y) && y.offset < end(x);
-}
-
-/** Segments whose slots have the same dtypes and the same overlaps can run the same code. */
-function groups(kernel: LoopKernel, program: Program): Segment[][] {
-  const found = new Map<string, Segment[]>();
-  for (const segment of kernel.segments) {
-    const key = segment.buffers
-      .map((buffer) => {
-        const dtype = program.buffers[buffer]?.dtype;
-        return `${dtype}@${segment.buffers.findIndex((other) => mayOverlap(program, buffer, other))}`;
-      })
-      .join();
-    const members = found.get(key);
-    if (members) members.push(segment);
-    else found.set(key, [segment]);
-  }
-  return [...found.values()];
-}
 
 /** One entry per call: a segmented kernel is called once for each of its segments. */
 export function compileLoop(kernel: LoopKernel, program: Program): KernelSource[] {
   const several = kernel.segments.length > 1;
-  return groups(kernel, program).flatMap((segments) => {
+  return groupSegments(kernel, program).flatMap((segments) => {
     const first = segments[0] as Segment;
     const source = loopSource(kernel, program, first.buffers, several);
     return segments
@@ -59,7 +34,7 @@ function loopSource(
   buffers: readonly number[],
   several: boolean,
 ): Omit<KernelSource, "buffers" | "size"> {
-  const { outer, inner, stages } = several ? kernel : simplify(kernel);
+  const { outer, inner, stages } = several ? kernel : simplifyLoop(kernel);
   const parameters = buffers.map((_, slot) => `b${slot}`);
   const dtypes = buffers.map((buffer) => program.buffers[buffer]?.dtype as DType);
   const bodies = stages.map((stage) => stage.body);

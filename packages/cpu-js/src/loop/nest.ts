@@ -1,5 +1,12 @@
 /** Writes the loops of one loop kernel. */
-import { contiguousStrides, type Instruction, type LoopKernel, type Stage, type Value } from "@thalweg/core/backend";
+import {
+  contiguousStrides,
+  type Instruction,
+  type LoopKernel,
+  type SharedValues,
+  type Stage,
+  type Value,
+} from "@thalweg/core/backend";
 import { emitInstruction, type Slot } from "../instructions.ts";
 import { PhasedLoop } from "../phases.ts";
 import { type Located, Place, type Variable } from "../place.ts";
@@ -16,7 +23,6 @@ import {
   type Reduction,
   result,
 } from "./reductions.ts";
-import type { SharedValues } from "./shared.ts";
 import { innerCopies, product, type Strategy } from "./strategy.ts";
 
 export interface NestSpec extends Pick<LoopKernel, "outer" | "inner" | "stages"> {

@@ -1,6 +1,5 @@
 /** How a loop kernel is to be written: what is unrolled, which outer variable is handled several values at a time. */
-import type { Instruction, LoopKernel } from "@thalweg/core/backend";
-import { isExpensive } from "../instructions.ts";
+import { type Instruction, isExpensive, type LoopKernel } from "@thalweg/core/backend";
 import { findsPosition } from "./reductions.ts";
 
 export interface Strategy {

@@ -1,4 +1,5 @@
 /** Instructions on 128-bit vectors, named as in the WebAssembly specification, relaxed SIMD among them. */
+import type { ByteWriter } from "./bytes.ts";
 import { type Effect, type Expression, Instruction, leb } from "./expression.ts";
 import { asF32, asF64, asI32, type F32, type F64, type I32, loadOf, memory } from "./scalar.ts";
 
@@ -36,12 +37,18 @@ const storeLane =
     new Instruction("none", [...memory(simd(code), align, offset), lane], [asI32(address), vector]);
 
 /** A vector known when the code is written. */
-export class VectorConstant extends Instruction<"v128"> {
+export class VectorConstant implements Expression<"v128"> {
+  readonly type = "v128";
   readonly bytes: Uint8Array;
 
   constructor(bytes: Uint8Array) {
-    super("v128", [...simd(12), ...bytes], []);
     this.bytes = bytes;
+  }
+
+  write(to: ByteWriter): void {
+    to.byte(0xfd);
+    to.byte(12);
+    to.append(this.bytes);
   }
 }
 
@@ -105,7 +112,7 @@ export const i16x8 = {
 
 export const i32x4 = {
   const: (values: readonly number[]): VectorConstant =>
-    new VectorConstant(new Uint8Array(Int32Array.from(values).buffer)),
+    new VectorConstant(new Uint8Array(new Int32Array(values).buffer)),
   splat: (a: I32): V128 => new Instruction("v128", simd(17), [asI32(a)]),
   extractLane: (a: V128, lane: number): Expression<"i32"> => new Instruction("i32", [...simd(27), lane], [a]),
   replaceLane: (a: V128, lane: number, value: I32): V128 =>
@@ -148,7 +155,7 @@ export const i32x4 = {
 export const i64x2 = {
   splat: (a: Expression<"i64">): V128 => new Instruction("v128", simd(18), [a]),
   const: (values: readonly bigint[]): VectorConstant =>
-    new VectorConstant(new Uint8Array(BigInt64Array.from(values).buffer)),
+    new VectorConstant(new Uint8Array(new BigInt64Array(values).buffer)),
   add: binary(206),
   sub: binary(209),
   mul: binary(213),
@@ -168,7 +175,7 @@ export const i64x2 = {
 
 export const f32x4 = {
   const: (values: readonly number[]): VectorConstant =>
-    new VectorConstant(new Uint8Array(Float32Array.from(values).buffer)),
+    new VectorConstant(new Uint8Array(new Float32Array(values).buffer)),
   splat: (a: F32): V128 => new Instruction("v128", simd(19), [asF32(a)]),
   extractLane: (a: V128, lane: number): Expression<"f32"> => new Instruction("f32", [...simd(31), lane], [a]),
   replaceLane: (a: V128, lane: number, value: F32): V128 =>
@@ -207,7 +214,7 @@ export const f32x4 = {
 
 export const f64x2 = {
   const: (values: readonly number[]): VectorConstant =>
-    new VectorConstant(new Uint8Array(Float64Array.from(values).buffer)),
+    new VectorConstant(new Uint8Array(new Float64Array(values).buffer)),
   splat: (a: F64): V128 => new Instruction("v128", simd(20), [asF64(a)]),
   extractLane: (a: V128, lane: number): Expression<"f64"> => new Instruction("f64", [...simd(33), lane], [a]),
   replaceLane: (a: V128, lane: number, value: F64): V128 =>

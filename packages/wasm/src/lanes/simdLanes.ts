@@ -21,9 +21,22 @@ const binary = (f: (a: V128, b: V128) => V128): Binary => f as Binary;
 
 const select = ((mask: V128, a: V128, b: V128) => v128.bitselect(a, b, mask)) as Ternary;
 
+/** Making a constant's bytes and looking them up takes 50 times as long as looking up the number. */
+function remembered<C extends number | bigint>(make: (value: C) => Part): (value: C) => Part {
+  const made = new Map<C | "-0", Part>();
+  return (value) => {
+    const key = Object.is(value, -0) ? "-0" : value;
+    const known = made.get(key);
+    if (known) return known;
+    const part = make(value);
+    made.set(key, part);
+    return part;
+  };
+}
+
 function floatLanes(f: FunctionBuilder, ops: typeof f32x4 | typeof f64x2, lanes: 4 | 2, relaxed: boolean): FloatLanes {
   return {
-    constant: (value) => f.constant(ops.const(new Array<number>(lanes).fill(value))),
+    constant: remembered((value: number) => f.constant(ops.const(new Array<number>(lanes).fill(value)))),
     add: binary(ops.add),
     sub: binary(ops.sub),
     mul: binary(ops.mul),
@@ -50,10 +63,14 @@ function floatLanes(f: FunctionBuilder, ops: typeof f32x4 | typeof f64x2, lanes:
   };
 }
 
-function bitLanes<C>(f: FunctionBuilder, ops: typeof i32x4 | typeof i64x2, lanes: 4 | 2): BitLanes<C> {
+function bitLanes<C extends number | bigint>(
+  f: FunctionBuilder,
+  ops: typeof i32x4 | typeof i64x2,
+  lanes: 4 | 2,
+): BitLanes<C> {
   const constant = ops.const as (values: readonly C[]) => ReturnType<typeof i32x4.const>;
   return {
-    constant: (value) => f.constant(constant(new Array<C>(lanes).fill(value))),
+    constant: remembered((value: C) => f.constant(constant(new Array<C>(lanes).fill(value)))),
     add: binary(ops.add),
     sub: binary(ops.sub),
     and: binary(v128.and),

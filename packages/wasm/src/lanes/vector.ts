@@ -6,4 +6,6 @@ export interface Vector {
   readonly dtype: ComputeDType;
   /** float64: `Lanes.wideParts` of them; else one. A bool is a mask of 32-bit lanes. */
   readonly parts: readonly Part[];
+  /** The number that all lanes hold, where it is known when the code is written; of float32 rounded to it. */
+  readonly constant?: number;
 }

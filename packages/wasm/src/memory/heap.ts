@@ -76,6 +76,11 @@ export class Heap {
     return this.#doubles;
   }
 
+  /** Bytes it can grow to. */
+  get capacity(): number {
+    return this.maximumPages * page;
+  }
+
   /** Bytes allocated and not freed. */
   get held(): number {
     return this.#end - this.#free.bytes;
@@ -83,27 +88,38 @@ export class Heap {
 
   /** Address of `size` bytes, all 0. Throws BackendError where memory cannot grow so far. */
   allocate(size: number): number {
+    const taken = this.take(size);
+    if (taken === undefined) throw this.#full(size);
+    const { address, clean } = taken;
+    if (!clean) this.#bytes.fill(0, address, address + size);
+    return address;
+  }
+
+  /**
+   * `size` bytes that may hold anything, or zeros if they are `clean`; undefined where memory cannot grow so far.
+   */
+  take(size: number): { readonly address: number; readonly clean: boolean } | undefined {
     const bytes = Math.max(alignment, align(size));
     let address = this.#free.take(bytes);
     if (address === undefined) {
       address = this.#end;
-      this.#grow(address + bytes, size);
+      if (!this.#grow(address + bytes)) return undefined;
       this.#end = address + bytes;
     }
     this.#sizes.set(address, bytes);
-    const dirty = Math.min(address + bytes, this.#clean);
-    if (dirty > address) this.#bytes.fill(0, address, dirty);
+    const clean = address >= this.#clean;
     this.#clean = Math.max(this.#clean, address + bytes);
-    return address;
+    return { address, clean };
   }
 
-  #grow(end: number, asked: number): void {
+  /** Whether the memory reaches to `end` now. */
+  #grow(end: number): boolean {
     const needed = Math.ceil(end / page);
-    if (needed <= this.#pages) return;
+    if (needed <= this.#pages) return true;
+    if (needed > this.maximumPages) return false;
     // A quarter more than there is, so that growing step by step does not take many steps.
     const generous = Math.min(this.maximumPages, Math.max(needed, Math.ceil(1.25 * this.#pages)));
     for (const pages of [generous, needed]) {
-      if (needed > this.maximumPages) break;
       try {
         this.memory.grow(pages - this.#pages);
       } catch {
@@ -111,13 +127,18 @@ export class Heap {
       }
       this.#pages = pages;
       this.#view();
-      return;
+      return true;
     }
-    throw new BackendError(
+    return false;
+  }
+
+  #full(asked: number): BackendError {
+    const most = formatBytes(this.capacity);
+    return new BackendError(
       "wasm",
-      `out of memory: asked for ${formatBytes(asked)}, but ${formatBytes(this.held)} of at most ${formatBytes(
-        this.maximumPages * page,
-      )} are held, and the largest free stretch has ${formatBytes(this.#free.largest)}; dispose of what is not needed any more`,
+      `out of memory: asked for ${formatBytes(asked)}, but ${formatBytes(this.held)} of at most ${most} are held, and the largest free stretch has ${formatBytes(
+        this.#free.largest,
+      )}; dispose of what is not needed any more`,
     );
   }
 

@@ -10,6 +10,7 @@ import { control } from "../threads/control.ts";
 import type { Pool } from "../threads/pool.ts";
 import { emitDriver } from "./driver.ts";
 import { mathFunctions } from "./mathFunctions.ts";
+import { overwrittenBuffers } from "./overwritten.ts";
 import { layOut, type TableLayout, tableOffsets } from "./table.ts";
 
 /** What the executables of a backend share. */
@@ -62,6 +63,8 @@ export class WasmExecutable implements Executable {
   readonly program: Program;
   readonly #machine: Machine;
   readonly #assembled: Omit<Assembled, "bytes">;
+  /** For each buffer that is bound, in order: whether the Program writes all of it before it reads any. */
+  readonly overwritten: readonly boolean[];
   readonly #id = ++executables;
   readonly #run: WasmFunction;
   /** Address of the table, and of the module's bytes, which workers read. */
@@ -74,6 +77,7 @@ export class WasmExecutable implements Executable {
     if (!engine) throw new BackendError("wasm", "there is no WebAssembly here");
     const { heap, features, pool, mayWait } = machine;
     this.program = program;
+    this.overwritten = overwrittenBuffers(program);
     this.#machine = machine;
     const parallel = pool !== undefined;
     const { maximumPages } = heap;

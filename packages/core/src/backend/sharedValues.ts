@@ -2,9 +2,9 @@
  * Row programs: expensive values that several inner stages compute alike (the exponentials of a softmax, needed for
  * their sum and then for the quotient) are kept in a scratch row by the first stage and read back by the later ones.
  */
-import type { Instruction, LoopKernel, Value } from "@thalweg/core/backend";
-import { isExpensive, operandsOf } from "../instructions.ts";
-import { product } from "./strategy.ts";
+import { sizeOf } from "../graph/shape.ts";
+import { isExpensive, operandsOf } from "./dataflow.ts";
+import type { Instruction, LoopKernel, Value } from "./program.ts";
 
 export interface SharedValues {
   /** Scratch row that a value is written to once computed. */
@@ -14,7 +14,7 @@ export interface SharedValues {
   readonly rows: number;
 }
 
-const rowLimit = 1 << 16;
+const defaultRowLimit = 1 << 16;
 
 interface Tree {
   /** Number of the structure: equal trees have equal keys. */
@@ -51,13 +51,14 @@ function treeOf(instruction: Instruction, trees: ReadonlyMap<Value, Tree>, keys:
 
 const none: SharedValues = { kept: new Map(), known: new Map(), rows: 0 };
 
-/** `mayAlias(a, b)`: the slots may lie in the same memory. */
+/** `mayAlias(a, b)`: the slots may lie in the same memory. `rowLimit`: elements a scratch row can have. */
 export function findShared(
   { inner, stages }: Pick<LoopKernel, "inner" | "stages">,
   live: ReadonlySet<Value>,
   mayAlias: (a: number, b: number) => boolean,
+  rowLimit = defaultRowLimit,
 ): SharedValues {
-  if (stages.filter((stage) => stage.over === "inner").length < 2 || product(inner) > rowLimit) return none;
+  if (stages.filter((stage) => stage.over === "inner").length < 2 || sizeOf(inner) > rowLimit) return none;
   const kept = new Map<Value, number>();
   const known = new Map<Value, number>();
   const first = new Map<number, { value: Value; tree: Tree }>();

@@ -1,5 +1,5 @@
 /** Loop spaces in their simplest equivalent form: no loops of one iteration, neighbours merged where every access allows. */
-import type { Affine, Instruction, LoopKernel, Stage } from "@thalweg/core/backend";
+import type { Affine, Instruction, LoopKernel, Stage } from "./program.ts";
 
 function affinesOf(instruction: Instruction): Affine[] {
   const found: Affine[] = [];
@@ -9,7 +9,8 @@ function affinesOf(instruction: Instruction): Affine[] {
   return found;
 }
 
-function mapAffines(instruction: Instruction, change: (affine: Affine) => Affine): Instruction {
+/** The instruction with every affine function in it changed. */
+export function mapAffines(instruction: Instruction, change: (affine: Affine) => Affine): Instruction {
   const conditions =
     "conditions" in instruction && instruction.conditions !== undefined
       ? { conditions: instruction.conditions.map((condition) => ({ ...condition, affine: change(condition.affine) })) }
@@ -49,7 +50,7 @@ function group(sizes: readonly number[], first: number, affines: readonly Affine
 }
 
 /** A kernel that does the same in the same order, with the fewest loops. */
-export function simplify(kernel: LoopKernel): Pick<LoopKernel, "outer" | "inner" | "stages"> {
+export function simplifyLoop(kernel: LoopKernel): Pick<LoopKernel, "outer" | "inner" | "stages"> {
   const affines = kernel.stages.flatMap((stage) => stage.body.flatMap(affinesOf));
   const outer = group(kernel.outer, 0, affines);
   const inner = group(kernel.inner, kernel.outer.length, affines);
