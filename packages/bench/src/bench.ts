@@ -32,8 +32,8 @@ export interface BenchOptions extends Omit<MeasureOptions, "onProgress"> {
   readonly runners: readonly Runner[];
   readonly workloads: readonly Workload[];
   readonly on?: BenchCallbacks;
-  /** What the machine can do: asked before the workloads and after them, the better answer counts. */
-  readonly measureLimits?: () => Promise<MachineLimits>;
+  /** What the machine can do with these numbers of threads: asked before the workloads and after them, the better answer counts. */
+  readonly measureLimits?: (threads: readonly number[]) => Promise<readonly MachineLimits[]>;
 }
 
 /** Told as a benchmark goes on. */
@@ -52,7 +52,8 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const { runners, workloads, threads: wanted, on = {}, measureLimits: limits = measureLimits } = options;
   const date = new Date().toISOString();
   const { versions, threads } = await probe(runners, wanted);
-  const before = await limits();
+  const threadCounts = Object.values(threads);
+  const before = await limits(threadCounts);
   on.started?.({ machine: machineReport(before), versions, threads });
   const measurements: { workload: Workload; measurement: Measurement }[] = [];
   const partOf = (workload: Workload, measurement: Measurement, machine: MachineReport): WorkloadPart => {
@@ -68,7 +69,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
     measurements.push({ workload, measurement });
     on.measured?.(partOf(workload, measurement, machineReport(before)));
   }
-  const machine = machineReport(bestLimits(before, await limits()));
+  const machine = machineReport(bestLimits(before, await limits(threadCounts)));
   const parts = measurements.map(({ workload, measurement }) => partOf(workload, measurement, machine));
   return {
     date,
@@ -110,11 +111,12 @@ function result(
   { name: workload, flops, bytes }: Workload,
   { runner, medianMs, p10Ms, p90Ms, peakBytes, note }: Measured,
   threads: BenchReport["threads"],
-  limits: MachineLimits,
+  limits: readonly MachineLimits[],
 ): WorkloadResult {
   const gflops = flops === undefined ? undefined : flops / (1e6 * medianMs);
   const gbps = bytes === undefined ? undefined : bytes / (1e6 * medianMs);
-  const ofLimit = shareOfLimit(gflops, gbps, threads[runner] ?? 1, limits);
+  const limit = limits.find((measured) => measured.threads === threads[runner]);
+  const ofLimit = limit && shareOfLimit(gflops, gbps, limit);
   return {
     ...{ workload, runner, medianMs, p10Ms, p90Ms },
     ...(gflops === undefined ? {} : { gflops }),
@@ -125,17 +127,12 @@ function result(
   };
 }
 
-/**
- * Every thread has arithmetic units of its own, so the limit of those grows with the threads; memory is shared by all of
- * them, and one that copies at full speed takes a good part of it or all, so that limit stays what one thread reaches.
- */
 function shareOfLimit(
   gflops: number | undefined,
   gbps: number | undefined,
-  threads: number,
   { scalarGflops, simdGflops = scalarGflops, copyGbps }: MachineLimits,
 ): number | undefined {
-  if (gflops !== undefined) return gflops / (simdGflops * threads);
+  if (gflops !== undefined) return gflops / simdGflops;
   return gbps === undefined ? undefined : gbps / copyGbps;
 }
 

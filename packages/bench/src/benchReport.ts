@@ -28,12 +28,13 @@ export interface MachineReport {
   readonly memoryBytes: number;
   readonly system: string;
   readonly node: string;
-  /** What this machine can do, measured in this run. */
-  readonly limits: MachineLimits;
+  /** What this machine can do, measured in this run: with one thread first, then with each number that a runner computed with. */
+  readonly limits: readonly MachineLimits[];
 }
 
-/** GFLOP/s of float32 multiply-adds (each counts as two) held in registers, on one thread; GB/s of copying large arrays, read plus written, on one thread. */
+/** What so many threads do together: GFLOP/s of float32 multiply-adds (each counts as two) held in registers; GB/s of copying large arrays, read plus written. */
 export interface MachineLimits {
+  readonly threads: number;
   readonly scalarGflops: number;
   /** Undefined where WebAssembly has no SIMD. */
   readonly simdGflops?: number;
@@ -49,7 +50,7 @@ export interface WorkloadResult {
   readonly p90Ms: number;
   readonly gflops?: number;
   readonly gbps?: number;
-  /** Of the machine's limit that applies to the workload: multiply-adds with SIMD, times the runner's threads; or copying. */
+  /** Of the machine's limit that applies to the workload, with as many threads as the runner has: multiply-adds with SIMD, or copying. */
   readonly ofLimit?: number;
   /** Of the runner's process. */
   readonly peakBytes?: number;

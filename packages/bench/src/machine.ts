@@ -2,7 +2,7 @@
 import { arch, availableParallelism, cpus, release, totalmem, type } from "node:os";
 import type { MachineLimits, MachineReport } from "./benchReport.ts";
 
-export function machineReport(limits: MachineLimits): MachineReport {
+export function machineReport(limits: readonly MachineLimits[]): MachineReport {
   return {
     processor: cpus()[0]?.model.trim() ?? "unknown processor",
     cores: availableParallelism(),

@@ -92,19 +92,26 @@ describe("bench", () => {
       threads: 2,
       window: 1,
       on: { measured: (part) => parts.push(part.workload.name) },
-      measureLimits: async () => ({ scalarGflops: 5, simdGflops: speeds.pop() as number, copyGbps: 8 }),
+      measureLimits: async (threads) => {
+        expect(threads).toEqual([2, 2, 2, 2]);
+        const one = { threads: 1, scalarGflops: 5, simdGflops: 11, copyGbps: 8 };
+        return [one, { ...one, threads: 2, simdGflops: speeds.pop() as number, copyGbps: 9 }];
+      },
     });
     expect(parts).toEqual(["matmul-2", "copy"]);
     expect(report.versions).toEqual({ one: "fake one", two: "fake two", peer: "fake peer", wrong: "fake wrong" });
     expect(report.threads).toEqual({ one: 2, two: 2, peer: 2, wrong: 2 });
-    expect(report.machine.limits).toEqual({ scalarGflops: 5, simdGflops: 20, copyGbps: 8 });
+    expect(report.machine.limits).toEqual([
+      { threads: 1, scalarGflops: 5, simdGflops: 11, copyGbps: 8 },
+      { threads: 2, scalarGflops: 5, simdGflops: 20, copyGbps: 9 },
+    ]);
     expect(report.results.slice(0, 3)).toEqual(
       [2, 4, 6].map((ms, i) => ({
         ...{ workload: "matmul-2", runner: ["one", "two", "peer"][i], medianMs: ms, p10Ms: ms, p90Ms: ms },
-        ...{ gflops: 16 / ms, ofLimit: 16 / ms / (2 * 20), peakBytes: 1_000_000 },
+        ...{ gflops: 16 / ms, ofLimit: 16 / ms / 20, peakBytes: 1_000_000 },
       })),
     );
-    expect(report.results[3]).toMatchObject({ workload: "copy", gbps: 2, ofLimit: 2 / 8 });
+    expect(report.results[3]).toMatchObject({ workload: "copy", gbps: 2, ofLimit: 2 / 9 });
     expect(report.ratios.filter(({ workload: name }) => name === "matmul-2")).toEqual([
       { workload: "matmul-2", runner: "one", peer: "two", ratio: 2 },
       { workload: "matmul-2", runner: "one", peer: "peer", ratio: 3 },

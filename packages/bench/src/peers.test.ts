@@ -24,7 +24,10 @@ async function pretendPython(name: string, script: string): Promise<string> {
 
 describe("findPeers", () => {
   it("names its peers", () => {
-    expect(peerNames).toEqual(["tfjs-cpu", "tfjs-wasm", "jax-js", "pytorch"]);
+    expect(peerNames).toEqual([
+      ...["tfjs-cpu", "tfjs-wasm", "jax-js"],
+      ...["pytorch", "pytorch-eager", "pytorch-foreach", "pytorch-fused"],
+    ]);
   });
 
   it("takes what is installed in its version", async () => {
@@ -56,5 +59,7 @@ describe("findPeers", () => {
     const [runner] = await findPeers(["pytorch"], { folder, python });
     expect(runner).toMatchObject({ name: "pytorch", kind: "peer", launch: { command: python }, options: {} });
     expect(runner?.launch.args.at(-1)).toMatch(/src[\\/]runners[\\/]pytorch\.py$/);
+    const [foreach] = await findPeers(["pytorch-foreach"], { folder, python });
+    expect(foreach).toMatchObject({ name: "pytorch-foreach", launch: runner?.launch, options: { form: "foreach" } });
   });
 });

@@ -30,9 +30,22 @@ const npmPeers = {
 
 const pythonPackages = ["torch==2.13.0", "numpy"] as const;
 
+/** PyTorch at its best, and with its optimizers in one form each. With their options for `load`. */
+const pythonPeers = {
+  pytorch: {},
+  "pytorch-eager": { form: "eager" },
+  "pytorch-foreach": { form: "foreach" },
+  "pytorch-fused": { form: "fused" },
+} as const satisfies Record<string, Readonly<Record<string, unknown>>>;
+
 type NpmPeerName = keyof typeof npmPeers;
-export type PeerName = NpmPeerName | "pytorch";
-export const peerNames: readonly PeerName[] = [...(Object.keys(npmPeers) as NpmPeerName[]), "pytorch"];
+type PythonPeerName = keyof typeof pythonPeers;
+export type PeerName = NpmPeerName | PythonPeerName;
+export const peerNames: readonly PeerName[] = [
+  ...(Object.keys(npmPeers) as NpmPeerName[]),
+  ...(Object.keys(pythonPeers) as PythonPeerName[]),
+];
+const isPython = (name: PeerName): name is PythonPeerName => Object.hasOwn(pythonPeers, name);
 
 /** A peer that is not there and cannot be installed by itself, or whose installation failed. */
 export class PeerError extends Error {
@@ -52,7 +65,7 @@ export interface PeerOptions {
 export async function findPeers(names: readonly PeerName[], options: PeerOptions = {}): Promise<Runner[]> {
   const runners: Runner[] = [];
   for (const name of names) {
-    runners.push(name === "pytorch" ? await findPytorch(options) : await findNpmPeer(name, options));
+    runners.push(isPython(name) ? await findPytorch(name, options) : await findNpmPeer(name, options));
   }
   return runners;
 }
@@ -60,7 +73,7 @@ export async function findPeers(names: readonly PeerName[], options: PeerOptions
 /** Installs peers, those from npm and PyTorch too, where they are not there already. Throws PeerError. */
 export async function installPeers(names: readonly PeerName[], options: PeerOptions = {}): Promise<void> {
   for (const name of names) {
-    if (name === "pytorch") await installPytorch(options);
+    if (isPython(name)) await installPytorch(options);
     else await findNpmPeer(name, options);
   }
 }
@@ -104,7 +117,7 @@ function pythonIn(folder: string): string {
   return process.platform === "win32" ? join(folder, "Scripts", "python.exe") : join(folder, "bin", "python");
 }
 
-async function findPytorch(options: PeerOptions): Promise<Runner> {
+async function findPytorch(name: PythonPeerName, options: PeerOptions): Promise<Runner> {
   const installed = pythonIn(folderOf(options, "pytorch"));
   const candidates = options.python
     ? [options.python]
@@ -114,7 +127,7 @@ async function findPytorch(options: PeerOptions): Promise<Runner> {
     const problem = await whyNotTorch(python);
     if (problem === undefined) {
       const script = fileURLToPath(new URL("../src/runners/pytorch.py", import.meta.url));
-      return { name: "pytorch", kind: "peer", launch: { command: python, args: ["-u", script] }, options: {} };
+      return { name, kind: "peer", launch: { command: python, args: ["-u", script] }, options: pythonPeers[name] };
     }
     reasons.push(`${python}: ${problem}`);
   }

@@ -3,8 +3,9 @@ import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { isAbsolute, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { BackendFactory } from "@thalweg/conformance";
+import type { BackendFactory, BackendOptions } from "@thalweg/conformance";
 import type { Backend } from "@thalweg/core/backend";
+import type { Io } from "./io.ts";
 
 interface KnownBackend {
   readonly name: string;
@@ -16,12 +17,16 @@ interface KnownBackend {
 }
 
 const known: readonly KnownBackend[] = [
-  { name: "cpu-js", package: "@thalweg/cpu-js", create: "cpu", about: "generated JavaScript, one thread" },
   { name: "wasm", package: "@thalweg/wasm", create: "wasm", about: "WebAssembly SIMD, several threads" },
+  { name: "cpu-js", package: "@thalweg/cpu-js", create: "cpu", about: "generated JavaScript, one thread" },
   { name: "cuda", package: "@thalweg/cuda", create: "cuda", about: "NVIDIA GPUs" },
 ];
 
 export const backendNames: readonly string[] = known.map(({ name }) => name);
+
+/** Taken unless one is named: the first of these that can be used here. */
+const preferred = ["wasm", "cpu-js"] as const;
+export const defaultBackends = `${preferred[0]}; ${preferred[1]} where that cannot be used`;
 
 /** A backend that is known but cannot be used here. */
 export class UnavailableError extends Error {
@@ -97,8 +102,43 @@ export async function backendFactory({ name, module, create }: ResolvedBackend):
 }
 
 /** Starts a backend by name or path. Throws UnavailableError that says why it cannot be. */
-export async function startBackend(spec: string): Promise<Backend> {
-  return (await backendFactory(await resolveBackend(spec)))();
+export async function startBackend(spec: string, options?: BackendOptions): Promise<Backend> {
+  return (await backendFactory(await resolveBackend(spec)))(options);
+}
+
+/**
+ * What was asked for, or else the first of the preferred that starts; why it is not an earlier one is said on stderr. Throws
+ * UnavailableError when none does.
+ */
+export async function chooseBackend(spec: string | undefined, { stderr }: Io): Promise<string> {
+  if (spec !== undefined) return spec;
+  const reasons: UnavailableError[] = [];
+  for (const name of preferred) {
+    try {
+      (await startBackend(name, { threads: 1 })).dispose();
+      for (const { message } of reasons) stderr.write(`${message}; ${name} is used instead\n`);
+      return name;
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      reasons.push(error);
+    }
+  }
+  throw new UnavailableError(reasons.map(({ message }) => message).join("\n"));
+}
+
+export const threadsOption = [
+  "--threads <n>",
+  "threads to compute with, where the backend can have several (default: the cores there are)",
+] as const;
+
+/** For a backend's constructor. */
+export const backendOptions = ({ threads }: { readonly threads?: number }): BackendOptions =>
+  threads === undefined ? {} : { threads };
+
+/** What it says of itself, and its threads, which not every backend mentions. */
+export function describe({ description, capabilities: { threads } }: Backend): string {
+  const count = `${threads} thread${threads === 1 ? "" : "s"}`;
+  return description.includes(count) ? description : `${description}; ${count}`;
 }
 
 export interface BackendStatus {
@@ -115,10 +155,8 @@ export async function probeBackends(): Promise<BackendStatus[]> {
   for (const { name, about } of known) {
     try {
       const backend = await startBackend(name);
-      const { description, capabilities } = backend;
       backend.dispose();
-      const threads = `${capabilities.threads} thread${capabilities.threads === 1 ? "" : "s"}`;
-      statuses.push({ name, about, available: true, detail: `${description}; ${threads}` });
+      statuses.push({ name, about, available: true, detail: describe(backend) });
     } catch (error) {
       statuses.push({ name, about, available: false, detail: messageOf(error).replace(`backend ${name}: `, "") });
     }

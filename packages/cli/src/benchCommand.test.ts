@@ -14,9 +14,9 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
 
 describe("arguments", () => {
   it.each<[string[], string]>([
-    [["--peers", "tfjs"], "Unknown peer tfjs; known are tfjs-cpu, tfjs-wasm, jax-js, pytorch."],
+    [["--peers", "tfjs"], "Unknown peer tfjs; known are tfjs-cpu, tfjs-wasm, jax-js, pytorch, "],
     [["--peers", "tfjs-cpu,"], "Expected names separated by commas."],
-    [["--backends", "gpu"], "nor is it a known backend (cpu-js, wasm, cuda) or a path"],
+    [["--backends", "gpu"], "nor is it a known backend (wasm, cpu-js, cuda) or a path"],
     [["--backends", "./nowhere.js"], "backend ./nowhere.js: there is no file"],
     [["--only", "matmull"], "no workload matches matmull; there are matmul-256, "],
     [["--threads", "0"], "Expected a whole number from 1 up."],
@@ -76,13 +76,26 @@ describe("table", () => {
     expect(head.indexOf("memory") + "memory".length).toBe(first.indexOf("MiB") + "MiB".length);
   });
 
+  it("has no gaps where several runners did not measure", () => {
+    const text = benchTable({ workload, results: [], missing: [], ratios: [] }, runners, ["cpu-js"]);
+    expect(text.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual([
+      ["matmul-256", "cpu-js", "-"],
+      ["pytorch", "-"],
+      ["jax-js", "-"],
+      [""],
+    ]);
+  });
+
   it("says which machine, and what was not measured", () => {
     const machine = {
       ...{ processor: "A Processor", cores: 2, memoryBytes: 2 ** 34, system: "Linux 6 x64", node: "v24.0.0" },
-      limits: { scalarGflops: 13.54, simdGflops: 59, copyGbps: 28.46 },
+      limits: [
+        { threads: 1, scalarGflops: 13.54, simdGflops: 59, copyGbps: 28.46 },
+        { threads: 2, scalarGflops: 27, copyGbps: 40 },
+      ],
     };
     expect(machineLines({ machine, versions: { "cpu-js": "thalweg 1.0" }, threads: { "cpu-js": 1 } })).toBe(
-      "A Processor, 2 cores, 16 GiB; Linux 6 x64; Node v24.0.0\nlimits of one thread: 13.5 GFLOP/s scalar, 59.0 with SIMD; copies 28.5 GB/s\ncpu-js: thalweg 1.0; 1 thread\n",
+      "A Processor, 2 cores, 16 GiB; Linux 6 x64; Node v24.0.0\nlimits of one thread: 13.5 GFLOP/s scalar, 59.0 with SIMD; copies 28.5 GB/s\nlimits of 2 threads: 27.0 GFLOP/s scalar; copies 40.0 GB/s\ncpu-js: thalweg 1.0; 1 thread\n",
     );
     expect(missingLines({ missing: [{ workload: "compile", runner: "tfjs-cpu", reason: "cannot\nat all" }] })).toBe(
       "\nnot measured:\n  compile: tfjs-cpu: cannot\n    at all\n",

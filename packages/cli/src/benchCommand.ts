@@ -14,12 +14,12 @@ import {
   type Workload,
 } from "@thalweg/bench";
 import { type Command, InvalidArgumentError } from "commander";
-import { backendNames, resolveBackend, UnavailableError } from "./backends.ts";
+import { backendNames, chooseBackend, defaultBackends, resolveBackend, UnavailableError } from "./backends.ts";
 import { benchTable, header, machineLines, missingLines } from "./benchTable.ts";
 import type { Io } from "./io.ts";
 
 interface BenchOptions {
-  backends: readonly string[];
+  backends?: readonly string[];
   peers?: readonly PeerName[];
   only?: readonly Workload[];
   threads?: number;
@@ -35,9 +35,11 @@ export function addBenchCommand(parent: Command, io: Io, whole: (text: string) =
   const command = parent
     .command("bench")
     .description("measure backends beside each other and beside other libraries")
-    .option("--backends <names>", "known backends, or paths of modules that export one, separated by commas", list, [
-      "cpu-js",
-    ])
+    .option(
+      "--backends <names>",
+      `known backends, or paths of modules that export one, separated by commas (default: ${defaultBackends})`,
+      list,
+    )
     .option(
       "--peers <names>",
       `other libraries: ${peerNames.join(", ")}; missing ones are installed into .peers`,
@@ -74,7 +76,7 @@ async function runBench(options: BenchOptions, io: Io, command: Command): Promis
     for (const { name, about } of listed) io.stdout.write(`${name.padEnd(width)}  ${about}\n`);
     return;
   }
-  const backends = await findBackends(options.backends, command);
+  const backends = await findBackends(options.backends ?? [await chooseBackend(undefined, io)], command);
   // Found out before anything is measured, not after minutes of it.
   if (options.report !== undefined) await mkdir(dirname(resolve(options.report)), { recursive: true });
   const runners = [...backends, ...(await findPeers(options.peers ?? [], peerOptions))];

@@ -1,5 +1,5 @@
 /** What `thalweg bench` prints: rows as they come, in columns whose widths are known before. */
-import type { BenchReport, Ratio, Runner, WorkloadPart, WorkloadResult } from "@thalweg/bench";
+import type { BenchReport, MachineLimits, Ratio, Runner, WorkloadPart, WorkloadResult } from "@thalweg/bench";
 import Table from "cli-table3";
 
 /** The machine, its limits, and a line for each runner. */
@@ -9,14 +9,18 @@ export function machineLines({
   threads,
 }: Pick<BenchReport, "machine" | "versions" | "threads">): string {
   const { processor, cores, memoryBytes, system, node, limits } = machine;
-  const { scalarGflops, simdGflops, copyGbps } = limits;
-  const simd = simdGflops === undefined ? "" : `, ${simdGflops.toFixed(1)} with SIMD`;
   const lines = [
     `${processor}, ${count(cores, "core")}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB; ${system}; Node ${node}`,
-    `limits of one thread: ${scalarGflops.toFixed(1)} GFLOP/s scalar${simd}; copies ${copyGbps.toFixed(1)} GB/s`,
+    ...limits.map(limitsLine),
     ...Object.entries(versions).map(([name, version]) => `${name}: ${version}; ${count(threads[name] ?? 1, "thread")}`),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+function limitsLine({ threads, scalarGflops, simdGflops, copyGbps }: MachineLimits): string {
+  const simd = simdGflops === undefined ? "" : `, ${simdGflops.toFixed(1)} with SIMD`;
+  const whose = threads === 1 ? "one thread" : `${threads} threads`;
+  return `limits of ${whose}: ${scalarGflops.toFixed(1)} GFLOP/s scalar${simd}; copies ${copyGbps.toFixed(1)} GB/s`;
 }
 
 const count = (n: number, of: string): string => `${n} ${of}${n === 1 ? "" : "s"}`;
@@ -81,7 +85,9 @@ function rows(runners: readonly Runner[], backends: readonly string[], cells: re
     colWidths: [22, nameWidth, 8, 19, 13, 8, 9, ...ratioWidths].map((width) => width + 2),
     colAligns: ["left", "left", "right", "right", "right", "right", "right", ...backends.map(() => "right" as const)],
   });
-  for (const row of cells) table.push([...row]);
+  // A row that ends early would make the table join what is missing of it with the row below.
+  const columns = 7 + backends.length;
+  for (const row of cells) table.push(Array.from({ length: columns }, (_, i) => row[i] ?? ""));
   return `${table.toString().replaceAll(/ +$/gm, "")}\n`;
 }
 

@@ -38,19 +38,19 @@ export default () => { const backend = referenceBackend(); return ${change}; };\
 
 describe("thalweg conformance", () => {
   it("prints counts by layer as JSON", async () => {
-    const result = await run("--only", "random/*", "--json");
+    const result = await run("--only", "random/*", "--threads", "2", "--json");
     expect(result.code).toBe(0);
     const report = reportOf(result);
-    expect(report).toMatchObject({ backend: "cpu-js", failed: 0, expectedFailures: 0, failures: [] });
+    expect(report).toMatchObject({ backend: "wasm", threads: 2, failed: 0, expectedFailures: 0, failures: [] });
     expect(Object.keys(report.layers)).toEqual(["random"]);
     expect(report.layers.random?.passed).toBe(report.passed);
     expect(report.passed).toBeGreaterThan(50);
   });
 
   it("prints a table without --json", async () => {
-    const { code, stdout } = await run("--only", "ops/relu*");
+    const { code, stdout } = await run("--backend", "cpu-js", "--only", "ops/relu*");
     expect(code).toBe(0);
-    expect(stdout).toMatch(/cpu-js, .* s\n/);
+    expect(stdout).toMatch(/^cpu-js, 1 thread, .* s\n/);
     expect(stdout).toMatch(/│ ops +│ +\d+ │ +0 │/);
   });
 

@@ -1,14 +1,16 @@
 /** `thalweg conformance`. */
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { type Case, type Outcome, type Report, runCases } from "@thalweg/conformance";
+import { type BackendFactory, type Case, type Outcome, type Report, runCases } from "@thalweg/conformance";
 import { builtInCases, goldenCasesBelow } from "@thalweg/conformance/node";
 import Table from "cli-table3";
-import { backendFactory, resolveBackend } from "./backends.ts";
+import { backendFactory, backendOptions, chooseBackend, resolveBackend } from "./backends.ts";
 import type { Io } from "./io.ts";
 
 export interface ConformanceOptions {
-  backend: string;
+  /** Default: see `chooseBackend`. */
+  backend?: string;
+  threads?: number;
   golden?: string;
   only?: string;
   runs?: number;
@@ -18,6 +20,8 @@ export interface ConformanceOptions {
 
 /** What `--json` prints. */
 export interface ConformanceReport extends Report {
+  /** Of the backend that the cases ran on; some make others. */
+  readonly threads: number;
   /** Seconds. */
   readonly duration: number;
 }
@@ -35,18 +39,25 @@ const shownFailures = 20;
 /** Runs the suite, prints the account of it, and resolves to whether nothing failed. Throws UnavailableError. */
 export async function conformance(options: ConformanceOptions, io: Io): Promise<boolean> {
   const { backend, golden, only, json } = options;
-  const create = await backendFactory(await resolveBackend(backend));
+  const make = await backendFactory(await resolveBackend(await chooseBackend(backend, io)));
+  let threads: number | undefined;
+  const create: BackendFactory = async (wanted) => {
+    const made = await make({ ...backendOptions(options), ...wanted });
+    threads ??= made.capabilities.threads;
+    return made;
+  };
   const cases = golden === undefined ? builtInCases({ sweep: sweepOptions(options) }) : goldenCasesBelow(golden);
   exposeCollector();
   const start = performance.now();
-  const report = await runCases(create, cases, {
+  const counts = await runCases(create, cases, {
     ...(only === undefined ? {} : { only }),
     wholeSuite: golden === undefined && only === undefined,
     ...(io.stderr.isTTY ? { onCase: ticker(io) } : {}),
   });
   const duration = (performance.now() - start) / 1000;
   if (io.stderr.isTTY) io.stderr.write("\r\x1b[K");
-  io.stdout.write(json ? `${JSON.stringify({ ...report, duration }, null, 2)}\n` : text(report, duration));
+  const report: ConformanceReport = { ...counts, threads: threads ?? 1, duration };
+  io.stdout.write(json ? `${JSON.stringify(report, null, 2)}\n` : text(report));
   return report.failed === 0;
 }
 
@@ -65,7 +76,7 @@ function ticker(io: Io): (tested: Case, outcome: Outcome) => void {
   };
 }
 
-function text(report: Report, duration: number): string {
+function text(report: ConformanceReport): string {
   const table = new Table({
     head: ["layer", "passed", "failed", "expected failures", "not applicable"],
     colAligns: ["left", "right", "right", "right", "right"],
@@ -82,5 +93,6 @@ function text(report: Report, duration: number): string {
   });
   const more = report.failures.length - failures.length;
   if (more > 0) failures.push(`\nand ${more} more; --json lists all\n`);
-  return `${report.backend}, ${duration.toFixed(1)} s\n${table.toString()}\n${failures.join("")}`;
+  const threads = `${report.threads} thread${report.threads === 1 ? "" : "s"}`;
+  return `${report.backend}, ${threads}, ${report.duration.toFixed(1)} s\n${table.toString()}\n${failures.join("")}`;
 }

@@ -18,7 +18,7 @@ describe("arguments", () => {
   it.each<[string[], string]>([
     [["--model", "rnn"], "argument 'rnn' is invalid. Allowed choices are mlp, cnn."],
     [["--optimizer", "adamm"], "argument 'adamm' is invalid. Allowed choices are ada"],
-    [["--backend", "gpu"], "argument 'gpu' is invalid. Allowed choices are cpu-js, wasm, cuda."],
+    [["--backend", "gpu"], "argument 'gpu' is invalid. Allowed choices are wasm, cpu-js, cuda."],
     [["--lr", "fast"], "argument 'fast' is invalid. Expected a number above 0."],
     [["--lr", "0"], "argument '0' is invalid. Expected a number above 0."],
     [["--lr", ""], "argument '' is invalid. Expected a number above 0."],
@@ -27,6 +27,7 @@ describe("arguments", () => {
     [["--epochs", "1.5"], "argument '1.5' is invalid. Expected a whole number from 1 up."],
     [["--batch-size", "many"], "argument 'many' is invalid. Expected a whole number from 1 up."],
     [["--batch-size", "1e9"], "argument '1e9' is invalid. Expected a whole number from 1 up."],
+    [["--threads", "0"], "argument '0' is invalid. Expected a whole number from 1 up."],
     [["--seed", "-1"], "argument '-1' is invalid. Expected a whole number from 0 up."],
     [["--seed", "99999999999999999"], "is invalid. Expected a whole number from 0 up."],
     [["--epoch", "3"], "unknown option '--epoch'"],
@@ -55,6 +56,7 @@ describe("arguments", () => {
       "--model",
       "--data",
       "--backend",
+      "--threads",
       "--optimizer",
       "--lr",
       "--epochs",
@@ -90,12 +92,13 @@ describe("backends", () => {
     const { code, stdout, stderr } = await run("backends");
     expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
     expect(stdout).toMatch(/cpu-js +│ yes/);
-    for (const name of ["wasm", "cuda"]) expect(stdout).toMatch(new RegExp(`${name} +│ (yes|no) `));
+    expect(stdout).toMatch(/wasm +│ yes/);
+    for (const name of ["cuda"]) expect(stdout).toMatch(new RegExp(`${name} +│ (yes|no) `));
   });
 
   it("says why training cannot start on one that is not there", async () => {
     const { stdout } = await run("backends");
-    const missing = ["wasm", "cuda"].find((name) => new RegExp(`${name} +│ no`).test(stdout));
+    const missing = ["cuda"].find((name) => new RegExp(`${name} +│ no`).test(stdout));
     if (!missing) return;
     const { code, stderr } = await run("train", "--backend", missing);
     expect(code).toBe(1);
@@ -133,7 +136,7 @@ describe("train", () => {
     expect(Object.keys(report).sort()).toEqual(
       ["backend", "epochs", "model", "optimizer", "parameters", "seconds", "validationAccuracy"].sort(),
     );
-    expect(report).toMatchObject({ model: "mlp", optimizer: "adamW", backend: "cpu-js", parameters: 235_146 });
+    expect(report).toMatchObject({ model: "mlp", optimizer: "adamW", backend: "wasm", parameters: 235_146 });
     expect(report.epochs.length).toBe(8);
     for (const epoch of report.epochs) {
       expect(Object.keys(epoch).sort()).toEqual(["loss", "seconds", "validationAccuracy"]);
@@ -150,32 +153,28 @@ describe("train", () => {
     await rm(folder, { recursive: true });
   });
 
-  it("gives the same losses for the same seed, and others for another", async () => {
+  it("gives the same losses for the same seed, whatever the threads, and others for another", async () => {
     const folder = await bars();
-    const losses = async (seed: string) => {
+    const losses = async (seed: string, threads: string) => {
       const { stdout } = await run(
-        "train",
-        "--data",
-        folder,
-        "--epochs",
-        "2",
-        "--batch-size",
-        "16",
-        "--seed",
-        seed,
+        ...["train", "--data", folder, "--epochs", "2", "--batch-size", "16", "--seed", seed, "--threads", threads],
         "--json",
       );
       return (JSON.parse(stdout) as TrainReport).epochs.map(({ loss }) => loss);
     };
-    const first = await losses("3");
-    expect(await losses("3")).toEqual(first);
-    expect(await losses("4")).not.toEqual(first);
+    const first = await losses("3", "1");
+    expect(await losses("3", "1")).toEqual(first);
+    expect(await losses("3", "2")).toEqual(first);
+    expect(await losses("4", "1")).not.toEqual(first);
     await rm(folder, { recursive: true });
   });
 
   it("ends with one line to read when no JSON is asked for", async () => {
     const folder = await bars();
-    const { stdout } = await run("train", "--data", folder, "--optimizer", "sgd", "--epochs", "1");
+    const { stdout, stderr } = await run(
+      ...["train", "--data", folder, "--backend", "cpu-js", "--optimizer", "sgd", "--epochs", "1"],
+    );
+    expect(stderr).toMatch(/│ backend +│ cpu-js \(.*; 1 thread\)/);
     expect(stdout).toMatch(/^validation accuracy \d+\.\d\d % after 1 epoch in \d+\.\d s\n$/);
     await rm(folder, { recursive: true });
   });

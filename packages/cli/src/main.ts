@@ -5,7 +5,7 @@ import { ThalwegError } from "@thalweg/core";
 import { optimizers } from "@thalweg/core/optim";
 import { DataError } from "@thalweg/train";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { backendNames, UnavailableError } from "./backends.ts";
+import { backendNames, defaultBackends, threadsOption, UnavailableError } from "./backends.ts";
 import { printBackends } from "./backendsCommand.ts";
 import { addBenchCommand } from "./benchCommand.ts";
 import { type ConformanceOptions, conformance } from "./conformance.ts";
@@ -54,7 +54,8 @@ function program(io: Io): { command: Command; outcome: { failed: boolean } } {
     .description("train a digit classifier, on generated digits or on MNIST-format files")
     .addOption(new Option("--model <name>", "network to train").choices(modelNames).default("mlp"))
     .option("--data <folder>", "MNIST-format IDX files, gzipped or not (default: digits drawn by the program)")
-    .addOption(new Option("--backend <name>", "what computes").choices(backendNames).default("cpu-js"))
+    .addOption(new Option("--backend <name>", `what computes (default: ${defaultBackends})`).choices(backendNames))
+    .option(...threadsOption, whole(1))
     .addOption(new Option("--optimizer <name>", "optimizer").choices(Object.keys(optimizers)).default("adamW"))
     .option("--lr <rate>", "first learning rate, which falls to 0 (default: one that suits the optimizer)", positive)
     .option("--epochs <n>", "passes over the training set (default: 8 for mlp, 2 for cnn)", whole(1))
@@ -69,7 +70,11 @@ function program(io: Io): { command: Command; outcome: { failed: boolean } } {
   command
     .command("conformance")
     .description("run the suite that every backend passes")
-    .option("--backend <name>", "a known backend, or the path of a module that exports one", "cpu-js")
+    .option(
+      "--backend <name>",
+      `a known backend, or the path of a module that exports one (default: ${defaultBackends})`,
+    )
+    .option(...threadsOption, whole(1))
     .option("--golden <folder>", "run the golden files below this folder instead of the built-in suite")
     .option(
       "--only <pattern>",
@@ -82,7 +87,7 @@ function program(io: Io): { command: Command; outcome: { failed: boolean } } {
       outcome.failed = !(await conformance(options, io));
     });
   addBenchCommand(command, io, whole(1));
-  addOptimizersCommand(command, io);
+  addOptimizersCommand(command, io, whole(1));
   return { command, outcome };
 }
 

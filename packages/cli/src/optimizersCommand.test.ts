@@ -12,11 +12,11 @@ async function run(...argv: string[]): Promise<{ code: number; stdout: string; s
 }
 
 it("counts state, kernels and bytes of every convention", async () => {
-  const { code, stdout } = await run("--only", "sgd,adamW,sm3", "--no-time", "--json");
+  const { code, stdout } = await run("--only", "sgd,adamW,sm3", "--threads", "1", "--no-time", "--json");
   expect(code).toBe(0);
   const { results, missing, threads } = JSON.parse(stdout) as OptimizersReport;
   expect(missing).toEqual([]);
-  expect(threads).toEqual({ "cpu-js": 1 });
+  expect(threads).toEqual({ wasm: 1 });
   const byName = new Map(results.map(({ rule, convention, ...figures }) => [`${rule} ${convention}`, figures]));
   // Gradient, parameter and state are read, parameter and state written: 4 bytes each.
   const plain = { vectorStateBytes: 0, matrixStateBytes: 0, smallMatrixStateBytes: 0, kernels: 1 };
@@ -40,12 +40,12 @@ it("prints a table with times beside adamW", async () => {
     /rule +│ convention +│ +state +│ +kernels +│ +moved +│ +least +│ +× least +│ +time +│ +× adamW/,
   );
   expect(stdout).toMatch(/sgd +│ torch +│ +0 +│ +1 +│ +12 +│ +12 +│ +1.00 +│ +[\d.]+ ms +│ +\d+\.\d\d │/);
-  expect(stdout).toContain("cpu-js: ");
+  expect(stdout).toContain("wasm: ");
 });
 
 it("says what cannot be measured, and why", async () => {
   const { stdout } = await run("--only", "sam(*", "--no-time");
-  expect(stdout).toContain("sam(adamW): cpu-js: sam(adamW): update: this rule looks at the loss twice; use minimize");
+  expect(stdout).toContain("sam(adamW): wasm: sam(adamW): update: this rule looks at the loss twice; use minimize");
 });
 
 it("refuses a pattern that names none", async () => {

@@ -13,7 +13,14 @@ import {
 } from "@thalweg/bench";
 import { ThalwegError, useBackend } from "@thalweg/core";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { backendNames, startBackend } from "./backends.ts";
+import {
+  backendNames,
+  backendOptions,
+  chooseBackend,
+  defaultBackends,
+  startBackend,
+  threadsOption,
+} from "./backends.ts";
 import { machineLines, missingLines } from "./benchTable.ts";
 import type { Io } from "./io.ts";
 import { optimizersTable } from "./optimizersTable.ts";
@@ -36,28 +43,33 @@ export interface OptimizersReport {
 }
 
 interface OptimizersOptions {
-  readonly backend: string;
+  readonly backend?: string;
+  readonly threads?: number;
   readonly only?: readonly NamedUpdate[];
   readonly time: boolean;
   readonly json: boolean;
 }
 
-/** Adds the command to `parent`. */
-export function addOptimizersCommand(parent: Command, io: Io): void {
+/** Adds the command to `parent`; `whole` reads a count. */
+export function addOptimizersCommand(parent: Command, io: Io, whole: (text: string) => number): void {
   parent
     .command("optimizers")
     .description("list the optimizers with what an update costs: state, kernels, bytes moved, time beside adamW")
-    .addOption(new Option("--backend <name>", "what computes").choices(backendNames).default("cpu-js"))
+    .addOption(new Option("--backend <name>", `what computes (default: ${defaultBackends})`).choices(backendNames))
+    .option(...threadsOption, whole)
     .option("--only <pattern>", "only rules named by this: * stands for any text", only)
     .option("--no-time", "count only, which takes seconds and not minutes")
     .option("--json", "print one JSON object with the results on stdout", false)
     .action((options: OptimizersOptions) => listOptimizers(options, io));
 }
 
-async function listOptimizers({ backend: spec, only, time, json }: OptimizersOptions, io: Io): Promise<void> {
+async function listOptimizers(options: OptimizersOptions, io: Io): Promise<void> {
+  const { only, time, json } = options;
+  const spec = await chooseBackend(options.backend, io);
   const updates = only ?? namedUpdates();
-  const limits = await measureLimits();
-  const backend = await startBackend(spec);
+  const backend = await startBackend(spec, backendOptions(options));
+  // Its threads are asleep meanwhile.
+  const limits = await measureLimits([backend.capabilities.threads]);
   useBackend(backend);
   const results: OptimizerResult[] = [];
   const missing: { rule: string; reason: string }[] = [];

@@ -4,7 +4,7 @@ import { type AnyNamedOptimizer, type optimizers, optimizersByName } from "@thal
 import { crossEntropy } from "@thalweg/nn";
 import { datasetSize, type EpochResult, fit, Loader } from "@thalweg/train";
 import Table from "cli-table3";
-import { startBackend } from "./backends.ts";
+import { backendOptions, chooseBackend, describe, startBackend } from "./backends.ts";
 import type { Io } from "./io.ts";
 import { defaultEpochs, type ModelName, makeModel } from "./models.ts";
 import { progress } from "./progress.ts";
@@ -56,7 +56,9 @@ const learningRates: Readonly<Record<OptimizerName, number>> = {
 export interface TrainOptions {
   model: ModelName;
   data?: string;
-  backend: string;
+  /** Default: see `chooseBackend`. */
+  backend?: string;
+  threads?: number;
   optimizer: OptimizerName;
   lr?: number;
   epochs?: number;
@@ -80,7 +82,8 @@ export interface TrainReport {
 /** Trains, and prints the outcome. Throws DataError and UnavailableError. */
 export async function train(options: TrainOptions, io: Io): Promise<void> {
   const data = await loadTrainData(options.data);
-  const backend = await startBackend(options.backend);
+  const backendName = await chooseBackend(options.backend, io);
+  const backend = await startBackend(backendName, backendOptions(options));
   useBackend(backend);
   manualSeed(options.seed);
   const model = makeModel(options.model);
@@ -92,7 +95,7 @@ export async function train(options: TrainOptions, io: Io): Promise<void> {
     lr: cosine(lr, steps),
   });
   const parameters = optimizer.parameters.reduce((sum, parameter) => sum + parameter.size, 0);
-  io.stderr.write(`${header(options, data, parameters, lr, backend.description)}\n`);
+  io.stderr.write(`${header(options, data, parameters, lr, `${backendName} (${describe(backend)})`)}\n`);
   const { stop, ...callbacks } = progress(io.stderr, epochs);
   const results = await fit(model, optimizer, {
     data,
@@ -104,7 +107,7 @@ export async function train(options: TrainOptions, io: Io): Promise<void> {
   const report: TrainReport = {
     model: options.model,
     optimizer: options.optimizer,
-    backend: options.backend,
+    backend: backendName,
     parameters,
     epochs: results,
     validationAccuracy: (results.at(-1) as EpochResult).validationAccuracy,
@@ -121,11 +124,11 @@ const cosine =
     (first / 2) * (1 + Math.cos((Math.PI * Math.min(step, steps)) / steps));
 
 function header(
-  { model, optimizer, backend, batchSize }: TrainOptions,
+  { model, optimizer, batchSize }: TrainOptions,
   data: TrainData,
   parameters: number,
   lr: number,
-  description: string,
+  backend: string,
 ): string {
   const count = (n: number) => n.toLocaleString("en");
   const table = new Table({ style: { head: [], border: [] } });
@@ -135,7 +138,7 @@ function header(
       data: `${data.source}: ${count(datasetSize(data.train))} to train on, ${count(datasetSize(data.validation))} to validate`,
     },
     { optimizer: `${optimizer}, learning rate ${lr} falling to 0, batches of ${batchSize}` },
-    { backend: `${backend} (${description})` },
+    { backend },
   );
   return table.toString();
 }

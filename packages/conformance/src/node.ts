@@ -33,7 +33,9 @@ export function readGoldenFiles(directory: string): GoldenFile[] {
 /** The golden files that come with this package. */
 export const builtInGolden = (): GoldenFile[] => readGoldenFiles(fileURLToPath(new URL("../golden", import.meta.url)));
 
-const builtInCurves = (): string => readFileSync(new URL("../golden/training/curves.json", import.meta.url), "utf8");
+/** The loss curves that come with this package, as `suiteCases` takes them. */
+export const builtInCurves = (): string =>
+  readFileSync(new URL("../golden/training/curves.json", import.meta.url), "utf8");
 
 /** The cases of the golden files below `directory`, which are run instead of the built-in suite. */
 export const goldenCasesBelow = (directory: string): Case[] => goldenCases(readGoldenFiles(directory));

@@ -25,4 +25,4 @@ interface Engine {
 }
 
 /** Undefined where there is no WebAssembly, as in V8's JIT-less mode. */
-export const engine = (globalThis as { readonly WebAssembly?: Engine }).WebAssembly;
+export const engine = (globalThis as unknown as { readonly WebAssembly?: Engine }).WebAssembly;

@@ -1,22 +1,10 @@
+import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { copies, copyGbps } from "./copy.ts";
-import { bestLimits } from "./limits.ts";
+import { alone, crewBytes, crewOf, timed } from "./crew.ts";
+import { instantiate, memoryOf } from "./engine.ts";
+import { bestLimits, measureLimits } from "./limits.ts";
 import { multiplyAddGflops, multiplyAddModule, relaxed, scalar, simd } from "./multiplyAdd.ts";
-import { instantiate, memoryOf, signed, unsigned } from "./wasm.ts";
-
-describe("assembler", () => {
-  it("writes integers as LEB128", () => {
-    expect([0, 127, 128, 624_485].map(unsigned)).toEqual([[0], [0x7f], [0x80, 1], [0xe5, 0x8e, 0x26]]);
-    expect([0, 63, 64, -1, -64, -123_456].map(signed)).toEqual([
-      [0],
-      [63],
-      [0xc0, 0],
-      [0x7f],
-      [0x40],
-      [0xc0, 0xbb, 0x78],
-    ]);
-  });
-});
 
 describe("multiply-add", () => {
   it.each([
@@ -54,15 +42,47 @@ describe("copy", () => {
   });
 
   it("finds some speed", () => {
-    expect(copyGbps(3, 2 ** 20)).toBeGreaterThan(0);
+    expect(copyGbps(3, alone, 2 ** 20)).toBeGreaterThan(0);
+  });
+});
+
+describe("a crew", () => {
+  it("is as slow as its slowest member, and does what the first decides", async () => {
+    const shared = new SharedArrayBuffer(crewBytes);
+    const code = `
+      const { workerData: { url, shared } } = require("node:worker_threads");
+      import(url).then(({ crewOf, timed }) => {
+        const crew = crewOf(shared, 2, 1);
+        let rounds = 0;
+        do {
+          timed(crew, () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 30));
+          rounds++;
+        } while (crew.agree(true));
+        require("node:worker_threads").parentPort.postMessage(rounds);
+      });`;
+    const url = new URL("crew.ts", import.meta.url).href;
+    const worker = new Worker(code, { eval: true, workerData: { url, shared } });
+    const rounds = new Promise((resolve, reject) => worker.on("message", resolve).on("error", reject));
+    const crew = crewOf(shared, 2, 0);
+    const times: number[] = [];
+    do times.push(timed(crew, () => undefined));
+    while (crew.agree(times.length < 3));
+    expect(Math.min(...times)).toBeGreaterThan(20);
+    expect(await rounds).toBe(3);
+  });
+
+  it("measures with one thread and with as many as are asked for", { timeout: 60_000 }, async () => {
+    const limits = await measureLimits([2]);
+    expect(limits.map(({ threads }) => threads)).toEqual([1, 2]);
+    for (const { scalarGflops, simdGflops, copyGbps } of limits) {
+      expect(Math.min(scalarGflops, simdGflops ?? 0, copyGbps)).toBeGreaterThan(0);
+    }
   });
 });
 
 it("keeps the best of two measurements", () => {
-  const first = { scalarGflops: 3, simdGflops: 10, copyGbps: 8 };
-  expect(bestLimits(first, { scalarGflops: 4, copyGbps: 5 })).toEqual({ ...first, scalarGflops: 4 });
-  expect(bestLimits({ scalarGflops: 1, copyGbps: 1 }, { scalarGflops: 1, copyGbps: 1 })).toEqual({
-    scalarGflops: 1,
-    copyGbps: 1,
-  });
+  const first = { threads: 1, scalarGflops: 3, simdGflops: 10, copyGbps: 8 };
+  const plain = { threads: 2, scalarGflops: 1, copyGbps: 1 };
+  const second = [{ threads: 1, scalarGflops: 4, copyGbps: 5 }, plain];
+  expect(bestLimits([first, plain], second)).toEqual([{ ...first, scalarGflops: 4 }, plain]);
 });

@@ -4,18 +4,30 @@ import { promisify } from "node:util";
 import type { MachineLimits } from "../benchReport.ts";
 import { nodeLaunch } from "../process.ts";
 
-/** Measures it, in a process of its own: one whose compiler and memory nothing else has used. */
-export async function measureLimits(): Promise<MachineLimits> {
+/**
+ * Measures it with each of these numbers of threads, and with one first; in a process of its own, whose compiler and memory
+ * nothing else has used. In ascending order.
+ */
+export async function measureLimits(threads: readonly number[] = []): Promise<readonly MachineLimits[]> {
+  const counts = [...new Set([1, ...threads])].sort((a, b) => a - b);
   const { command, args } = nodeLaunch("main", import.meta.url);
-  return JSON.parse((await promisify(execFile)(command, args)).stdout) as MachineLimits;
+  const { stdout } = await promisify(execFile)(command, [...args, ...counts.map(String)]);
+  return JSON.parse(stdout) as MachineLimits[];
 }
 
-/** The best of two measurements: a limit that a busy moment lowered is none. */
-export function bestLimits(a: MachineLimits, b: MachineLimits): MachineLimits {
-  const simd = [a.simdGflops, b.simdGflops].filter((value) => value !== undefined);
-  return {
-    scalarGflops: Math.max(a.scalarGflops, b.scalarGflops),
-    ...(simd.length > 0 ? { simdGflops: Math.max(...simd) } : {}),
-    copyGbps: Math.max(a.copyGbps, b.copyGbps),
-  };
+/** The better of two measurements with the same numbers of threads: a limit that a busy moment lowered is none. */
+export function bestLimits(
+  first: readonly MachineLimits[],
+  second: readonly MachineLimits[],
+): readonly MachineLimits[] {
+  return first.map((a) => {
+    const b = second.find(({ threads }) => threads === a.threads) ?? a;
+    const simd = [a.simdGflops, b.simdGflops].filter((value) => value !== undefined);
+    return {
+      threads: a.threads,
+      scalarGflops: Math.max(a.scalarGflops, b.scalarGflops),
+      ...(simd.length > 0 ? { simdGflops: Math.max(...simd) } : {}),
+      copyGbps: Math.max(a.copyGbps, b.copyGbps),
+    };
+  });
 }

@@ -54,7 +54,8 @@ describe("htmlReport", () => {
       machine.processor,
       machine.system,
       machine.node,
-      digits(machine.limits.copyGbps),
+      ...machine.limits.map(({ copyGbps }) => digits(copyGbps)),
+      "Limits of 2\u00a0threads",
       "2026-11-20 14:03 UTC",
     ];
     const said = [...facts, ...Object.values(sample.versions), ...sample.missing.map(({ reason }) => reason)];

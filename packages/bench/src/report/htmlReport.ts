@@ -2,7 +2,7 @@
  * A report as a page: one HTML file that needs nothing else, with charts drawn already. To be read on a phone, on a
  * screen of any size, and on paper.
  */
-import type { BenchReport } from "../benchReport.ts";
+import type { BenchReport, MachineLimits } from "../benchReport.ts";
 import { bytes, digits, instant } from "./format.ts";
 import { html, type Markup, raw } from "./markup.ts";
 import { runnerLooks } from "./runnerLook.ts";
@@ -19,26 +19,29 @@ function listed(runners: BenchReport["runners"], kind: "backend" | "peer"): Mark
   return names.length === 0 ? undefined : html`${names.map((name, i) => (i === 0 ? name : html`, ${name}`))}`;
 }
 
+function limitsFact({ threads, scalarGflops, simdGflops, copyGbps }: MachineLimits): readonly [string, string] {
+  return [
+    threads === 1 ? "One thread’s limits" : `Limits of ${threads}\u00a0threads`,
+    [
+      ...(simdGflops === undefined ? [] : [`${digits(simdGflops)}\u00a0GFLOP/s with SIMD`]),
+      `${digits(scalarGflops)}\u00a0GFLOP/s scalar`,
+      `${digits(copyGbps)}\u00a0GB/s copying`,
+    ].join(", "),
+  ];
+}
+
 function headline({ report }: Drawing): Markup {
   const { machine, versions, threads, runners } = report;
   const measured = new Set(report.results.map(({ workload }) => workload)).size;
   const count = `${measured} ${measured === 1 ? "workload" : "workloads"}`;
   const backends = listed(runners, "backend");
   const peers = listed(runners, "peer");
-  const { scalarGflops, simdGflops, copyGbps } = machine.limits;
   const facts: readonly (readonly [string, string])[] = [
     ["Processor", `${machine.processor}, ${machine.cores} ${machine.cores === 1 ? "core" : "cores"}`],
     ["Memory", bytes(machine.memoryBytes)],
     ["System", machine.system],
     ["Node", machine.node],
-    [
-      "One thread’s limits",
-      [
-        ...(simdGflops === undefined ? [] : [`${digits(simdGflops)}\u00a0GFLOP/s with SIMD`]),
-        `${digits(scalarGflops)}\u00a0GFLOP/s scalar`,
-        `${digits(copyGbps)}\u00a0GB/s copying`,
-      ].join(", "),
-    ],
+    ...machine.limits.map(limitsFact),
   ];
   const described = [...new Set([...runners.map(({ name }) => name), ...Object.keys(versions)])];
   const about = (name: string): string => {
@@ -63,8 +66,8 @@ const method = html`<section aria-labelledby="method"><h2 id="method">How it was
     take turns: each runs for a fraction of a second, again and again, so that whatever else the machine does falls on all
     alike. The time of a turn is its length over its number of runs; what counts is the median of the turns.</p>
   <p>Throughput is the arithmetic or the memory traffic that a workload needs at least, over its time. The machine’s limits were
-    measured in the same run, on one thread: multiply-adds (each counts as two operations) in registers, and copying of arrays
-    too large for the caches (bytes read plus bytes written). A runner’s limit is that times its threads.</p>
+    measured in the same run, with as many threads at once as the runner has: multiply-adds (each counts as two operations)
+    in 128-bit registers, and copying of arrays too large for the caches (bytes read plus bytes written).</p>
 </section>`;
 
 /** The page of a report. All it shows was in the report: it loads nothing and holds no script. */

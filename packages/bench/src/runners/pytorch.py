@@ -1,8 +1,9 @@
 """PyTorch as a runner: answers the requests of protocol.ts, one JSON object per line.
 
 Where PyTorch offers several ways to do the same thing (optimizers one tensor at a time, foreach or fused; results in
-place), all are tried when a workload starts, and the fastest is measured. torch.compile needs a C++ compiler on the
-machine, so it takes part only with the option `compile`.
+place), all are tried when a workload starts, and the fastest is measured. With the option `form`, one of FORMS, the
+optimizers are carried out in that way and no other. torch.compile needs a C++ compiler on the machine, so it takes part
+only with the option `compile`.
 """
 
 from __future__ import annotations
@@ -104,6 +105,9 @@ class PyTorch:
     def __init__(self, threads: int | None, options: Spec) -> None:
         self.device = torch.device(options.get("device", "cpu"))
         self.compile = bool(options.get("compile", False))
+        self.form: str | None = options.get("form")
+        if self.form is not None and self.form not in FORMS:
+            raise ValueError(f"unknown form {self.form}; known are {', '.join(FORMS)}")
         if threads is not None:
             torch.set_num_threads(threads)
         # Workloads are float32 throughout.
@@ -113,7 +117,8 @@ class PyTorch:
 
     def description(self) -> str:
         where = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else str(self.device)
-        return f"PyTorch {torch.__version__}, {where}, Python {platform.python_version()}"
+        form = "" if self.form is None else f"; optimizers {self.form}"
+        return f"PyTorch {torch.__version__}, {where}, Python {platform.python_version()}{form}"
 
     def finish(self) -> None:
         """Waits until the device has done what it was given."""
@@ -162,6 +167,8 @@ class PyTorch:
 
     def operation(self, ways: dict[str, Callable[[], Tensor]]) -> Variants:
         """A single operation without gradients, by ways to write it."""
+        if self.form is not None:
+            raise NotOffered(f"no optimizer here to be {self.form}")
         if self.compile:
             compiled = {f"compiled {name}": torch.compile(way) for name, way in ways.items()}
             ways = {**ways, **compiled}
@@ -209,15 +216,24 @@ class PyTorch:
     def with_and_without_compile(
         self, rule: type[torch.optim.Optimizer], build: Callable[[dict[str, bool], bool], Session]
     ) -> Variants:
+        ways = implementations(rule)
+        if self.form is not None:
+            if self.form not in ways:
+                raise NotOffered(f"torch.optim.{rule.__name__} has no {self.form} form")
+            ways = {self.form: ways[self.form]}
         return {
             f"compiled {name}" if compiled else name: lambda flags=flags, compiled=compiled: build(flags, compiled)
             for compiled in ((False, True) if self.compile else (False,))
-            for name, flags in implementations(rule).items()
+            for name, flags in ways.items()
         }
 
 
+# One tensor at a time, on lists of tensors, in one kernel.
+FORMS = ("eager", "foreach", "fused")
+
+
 def implementations(rule: type[torch.optim.Optimizer]) -> dict[str, dict[str, bool]]:
-    """The ways PyTorch can carry out an optimizer: one tensor at a time, on lists of tensors, in one kernel."""
+    """The forms in which PyTorch can carry out an optimizer, each with its flags."""
     offered = inspect.signature(rule).parameters
     ways = {"eager": {"foreach": False} if "foreach" in offered else {}}
     return ways | {name: {name: True} for name in ("foreach", "fused") if name in offered}

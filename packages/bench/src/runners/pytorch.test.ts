@@ -61,4 +61,35 @@ describe.skipIf(!hasTorch)("pytorch.py", () => {
     expect(await torch.start({ ...update, optimizer: "muon" })).toBe("torch.optim.Muon takes matrices only");
     await expect(torch.run(1)).rejects.toThrow(new RunnerError("RuntimeError: no workload is started"));
   });
+
+  it("says which form of several it chose", async () => {
+    expect(await torch.start({ kind: "optimizer", optimizer: "adam", size: 60, tensors: 3 })).toBeUndefined();
+    expect(torch.note).toMatch(/^(eager|foreach|fused) \(of eager .* ms, foreach .* ms, fused .* ms\)$/);
+  });
+
+  it("keeps to one form where it is told to", { timeout: 120_000 }, async () => {
+    const foreach = new RunnerProcess({ command: python, args: [script] });
+    try {
+      expect((await foreach.load({ form: "foreach" }, 1)).description).toMatch(/; optimizers foreach$/);
+      const update = { kind: "optimizer", size: 60, tensors: 3 } as const;
+      expect(await foreach.start({ ...update, optimizer: "adamW" })).toBeUndefined();
+      expect(foreach.note).toBeUndefined();
+      await foreach.run(1);
+      expect((await foreach.check()).every(Number.isFinite)).toBe(true);
+      expect(await foreach.start({ kind: "matmul", size: 8 })).toBe("no optimizer here to be foreach");
+      await expect(foreach.load({ form: "fast" })).rejects.toThrow(
+        new RunnerError("ValueError: unknown form fast; known are eager, foreach, fused"),
+      );
+    } finally {
+      await foreach.stop();
+    }
+    const fused = new RunnerProcess({ command: python, args: [script] });
+    try {
+      await fused.load({ form: "fused" }, 1);
+      const update = { kind: "optimizer", size: 60, tensors: 3, optimizer: "rprop" } as const;
+      expect(await fused.start(update)).toBe("torch.optim.Rprop has no fused form");
+    } finally {
+      await fused.stop();
+    }
+  });
 });

@@ -89,7 +89,7 @@ export class Heap {
   /** Address of `size` bytes, all 0. Throws BackendError where memory cannot grow so far. */
   allocate(size: number): number {
     const taken = this.take(size);
-    if (taken === undefined) throw this.#full(size);
+    if (taken === undefined) throw this.full(size);
     const { address, clean } = taken;
     if (!clean) this.#bytes.fill(0, address, address + size);
     return address;
@@ -132,7 +132,8 @@ export class Heap {
     return false;
   }
 
-  #full(asked: number): BackendError {
+  /** The error of an allocation of `asked` bytes that is not possible. */
+  full(asked: number): BackendError {
     const most = formatBytes(this.capacity);
     return new BackendError(
       "wasm",

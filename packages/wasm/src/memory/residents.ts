@@ -61,16 +61,18 @@ export class Residents {
 
   #place(cell: Cell): void {
     const { bytes } = cell;
+    if (bytes > this.#heap.capacity) throw this.#heap.full(bytes);
     if (this.#residentBytes + bytes > this.#byteLimit) this.#makeRoom(bytes, Math.ceil(this.#byteLimit * share), 0);
     if (this.#resident.size >= this.#countLimit) this.#makeRoom(0, 0, Math.ceil(this.#countLimit * share));
     let taken = this.#heap.take(bytes);
-    if (taken === undefined && bytes < this.#heap.capacity) {
+    if (taken === undefined) {
       // Within our limits the memory itself is full.
       this.#makeRoom(0, Number.POSITIVE_INFINITY, 0);
       taken = this.#heap.take(bytes);
     }
-    cell.address = taken === undefined ? this.#heap.allocate(bytes) : taken.address;
-    cell.unset &&= taken?.clean === false;
+    if (taken === undefined) throw this.#heap.full(bytes);
+    cell.address = taken.address;
+    cell.unset &&= !taken.clean;
     cell.token.cell = cell;
     this.#resident.add(cell.token);
     this.#residentBytes += bytes;

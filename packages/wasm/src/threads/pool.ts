@@ -21,6 +21,7 @@ interface Globals {
   readonly Blob?: new (parts: readonly string[], options: { readonly type: string }) => object;
   readonly URL?: { createObjectURL(blob: object): string; revokeObjectURL(url: string): void };
   readonly document?: unknown;
+  readonly console?: { warn(message: string): void };
 }
 interface NodeThreads {
   readonly Worker: new (
@@ -56,8 +57,6 @@ export class Pool {
   readonly #words: Int32Array;
   readonly #memory: WasmMemory;
   readonly #terminate: (() => void)[] = [];
-  /** What a worker that ended by itself said. */
-  #lost: string | undefined;
 
   /** Starts `threads` - 1 workers without waiting for them: they take part as soon as they run. */
   constructor(memory: WasmMemory, threads: number) {
@@ -69,8 +68,9 @@ export class Pool {
   #start(start: WorkerStart): void {
     const threads = nodeThreads();
     const name = `thalweg ${start.thread}`;
+    // The others do its share, so it is no failure of a run.
     const lose = (error: unknown): void => {
-      this.#lost = String(error);
+      globals.console?.warn(`wasm: thread ${start.thread} could not be started, or ended: ${String(error)}`);
     };
     if (threads) {
       const code = `(${workerMain.toString()})(require("node:worker_threads").workerData)`;
@@ -84,7 +84,7 @@ export class Pool {
     const code = `onmessage = ({ data }) => (${workerMain.toString()})(data);`;
     const url = URL.createObjectURL(new Blob([code], { type: "text/javascript" }));
     const worker = new Worker(url, { name });
-    worker.onerror = (event) => lose(event.message ?? "a worker could not be started");
+    worker.onerror = (event) => lose(event.message ?? "a content-security policy may forbid it");
     worker.postMessage(start);
     this.#terminate.push(() => {
       worker.terminate();
@@ -123,15 +123,10 @@ export class Pool {
   /** Throws BackendError if a worker crashed since it was last asked. */
   checkCrash(): void {
     const words = this.#words;
-    if (Atomics.exchange(words, this.#at(control.crashed), 0) !== 0) {
-      const length = Atomics.load(words, this.#at(control.crashLength));
-      const text = String.fromCharCode(...new Uint16Array(this.#memory.buffer, control.crashText, length));
-      throw new BackendError("wasm", `a worker crashed: ${text}`);
-    }
-    if (this.#lost === undefined) return;
-    const lost = this.#lost;
-    this.#lost = undefined;
-    throw new BackendError("wasm", `a worker was lost: ${lost}`);
+    if (Atomics.exchange(words, this.#at(control.crashed), 0) === 0) return;
+    const length = Atomics.load(words, this.#at(control.crashLength));
+    const text = String.fromCharCode(...new Uint16Array(this.#memory.buffer, control.crashText, length));
+    throw new BackendError("wasm", `a worker crashed: ${text}`);
   }
 
   /** Ends the workers. */
