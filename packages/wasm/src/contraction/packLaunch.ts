@@ -1,5 +1,5 @@
 /** Packing of whole operands, as a launch before the product's own. */
-import { type FunctionBuilder, type I32, i32, type Local } from "../emit/index.ts";
+import { type I32, i32, type Local } from "../emit/index.ts";
 import type { Lanes } from "../lanes/index.ts";
 import { type Launch, type Pointer, taskCount } from "../launch.ts";
 import { type Blocking, panelColumns, panelCount } from "./blocking.ts";
@@ -36,20 +36,16 @@ export function packLaunch(
       const packA = (part: I32): void => {
         const [from, to] = [f.parameter(0, "i32"), f.parameter(1, "i32")];
         const [row0, row1] = rowRange(f, blocking, aTasks, part);
-        forPieces(f, product.a, k, (start, steps) =>
-          forTiles(f, blocking, row0, row1, (row, rows) =>
-            packPiece(lanes, product.a, k, { from, to, line: row, lines: rows, width: rows, start, steps }),
-          ),
+        forTiles(f, blocking, row0, row1, (row, rows) =>
+          packWhole(lanes, product.a, k, { from, to, line: row, lines: rows, width: rows }),
         );
       };
       const packB = (part: I32): void => {
         const first = aTasks > 0 ? 2 : 0;
         const [from, to] = [f.parameter(first, "i32"), f.parameter(first + 1, "i32")];
         const [column0, column1] = columnRange(f, blocking, bTasks, part);
-        forPieces(f, product.b, k, (start, steps) =>
-          forPanels(f, blocking, column0, column1, (column, { columns: lines, vectors }) =>
-            packPiece(lanes, product.b, k, { from, to, line: column, lines, width: 4 * vectors, start, steps }),
-          ),
+        forPanels(f, blocking, column0, column1, (column, { columns: lines, vectors }) =>
+          packWhole(lanes, product.b, k, { from, to, line: column, lines, width: 4 * vectors }),
         );
       };
       if (aTasks === 0) packB(task);
@@ -64,54 +60,26 @@ export function packLaunch(
   };
 }
 
-/** Steps of k that are packed of one panel before the next has its turn. */
-const pieceSteps = 64;
-
-/**
- * Blocks of k. Where lines are neighbours a cache line holds those of several panels, and should still be there for the
- * next: so panels take turns.
- */
-function forPieces(
-  f: FunctionBuilder,
-  side: Side,
-  k: number,
-  body: (start: Local<"i32"> | 0, steps: Local<"i32"> | number) => void,
-): void {
-  if (side.line !== elementBytes || k <= pieceSteps) {
-    body(0, k);
-    return;
-  }
-  const start = f.local("i32");
-  const steps = f.local("i32");
-  f.for(start, 0, k, pieceSteps, () => {
-    const left = f.let(i32.sub(k, start));
-    f.set(steps, i32.select(i32.ltS(left, pieceSteps), left, pieceSteps));
-    body(start, k % pieceSteps === 0 ? pieceSteps : steps);
-  });
-}
-
-interface Piece {
+interface Panel {
   readonly from: Local<"i32">;
   readonly to: Local<"i32">;
   /** The panel's first line; lines before it are packed before it. */
   readonly line: Local<"i32">;
   readonly lines: number;
   readonly width: number;
-  readonly start: Local<"i32"> | 0;
-  readonly steps: Local<"i32"> | number;
 }
 
-function packPiece(
+function packWhole(
   lanes: Lanes,
   { offset, line: lineStride, k: kStride }: Side,
   k: number,
-  { from, to, line, lines, width, start, steps }: Piece,
+  { from, to, line, lines, width }: Panel,
 ): void {
   packPanel(
     lanes,
     { lines, width, lineStride, kStride },
-    i32.add(i32.add(from, i32.add(i32.mul(line, lineStride), offset)), i32.mul(start, kStride)),
-    i32.add(i32.add(to, i32.mul(line, k * elementBytes)), i32.mul(start, width * elementBytes)),
-    steps,
+    i32.add(from, i32.add(i32.mul(line, lineStride), offset)),
+    i32.add(to, i32.mul(line, k * elementBytes)),
+    k,
   );
 }
