@@ -4,6 +4,7 @@ import { referenceBackend } from "../backend/interpreter.ts";
 import {
   add,
   BackendError,
+  compile,
   currentBackend,
   DTypeError,
   exp,
@@ -192,6 +193,24 @@ describe("parameters", () => {
 });
 
 describe("memory", () => {
+  it("of a tensor can be freed before the tensor goes", () => {
+    const [x, double] = [tensor([1, 2]), compile((y: Tensor) => mul(y, 2))];
+    const result = double(x);
+    expect(numbers(result)).toEqual([2, 4]);
+    const lazy = add(x, 1);
+    lazy.dispose();
+    expect(numbers(lazy)).toEqual([2, 3]);
+    const { buffers } = backend.memory();
+    result.dispose();
+    lazy[Symbol.dispose]();
+    expect(backend.memory().buffers).toBe(buffers - 2);
+    expect(() => result.dataSync()).toThrow(LifetimeError);
+    expect(() => lazy.dataSync()).toThrow("used after it was disposed");
+    expect(() => mul(result, 2).dataSync()).toThrow(LifetimeError);
+    result.dispose();
+    expect(numbers(x)).toEqual([1, 2]);
+  });
+
   it("of tensors that are dropped is given back", async () => {
     const collect = (globalThis as { gc?: () => void }).gc;
     if (!collect) throw new Error("run with --expose-gc");

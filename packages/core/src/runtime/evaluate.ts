@@ -149,6 +149,13 @@ export function realize(node: Node): Storage {
   return storage;
 }
 
+/** Frees the memory of a node's value, if it has been computed; a parameter's stays. */
+export function releaseValue(node: Node): void {
+  const known = realized.get(node);
+  if (known) known.storage.dispose();
+  else if (node.op === "data") (node.attributes.source as Storage).dispose();
+}
+
 /** Memory of its own with a node's value: the start of a parameter. */
 export function realizeOwned(node: Node): Storage {
   return evaluate([node], [])[0] as Storage;

@@ -67,11 +67,8 @@ export class Parameter extends Tensor {
   }
 
   /** Frees the memory now; otherwise it is freed when the parameter is collected. */
-  dispose(): void {
+  override dispose(): void {
     this.#initial = undefined;
     this.#storage?.dispose();
-  }
-  [Symbol.dispose](): void {
-    this.dispose();
   }
 }

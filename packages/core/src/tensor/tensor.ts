@@ -6,7 +6,7 @@ import { type DType, decode, type HostArray } from "../graph/dtype.ts";
 import { ShapeError } from "../graph/errors.ts";
 import type { Node } from "../graph/node.ts";
 import { formatShape, type Shape, sizeOf } from "../graph/shape.ts";
-import { realize } from "../runtime/evaluate.ts";
+import { realize, releaseValue } from "../runtime/evaluate.ts";
 
 export type NestedArray = number | boolean | NestedArray[];
 
@@ -47,6 +47,18 @@ export class Tensor {
   /** As `data`, for backends that can block; throws BackendError on others. */
   dataSync(): HostArray {
     return readable(this.dtype, realize(this.node).readSync());
+  }
+  /**
+   * Frees the memory of the computed elements now. Never necessary: memory is freed when the tensor is collected. It helps a
+   * loop that makes large results faster than the engine collects them to use the same memory, still in the caches, again.
+   * Reading this tensor afterwards, or one that shares its memory (`detach`), throws LifetimeError. What has not been
+   * computed yet has nothing to free.
+   */
+  dispose(): void {
+    releaseValue(this.node);
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
   }
   /** The single element of a tensor of size 1. */
   async item(): Promise<number> {

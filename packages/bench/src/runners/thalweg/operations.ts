@@ -23,20 +23,27 @@ export function matmulSession({ size }: SpecOf<"matmul">): Session {
   const multiply = compile((x: Tensor, y: Tensor) => matmul(x, y));
   let product: ArrayLike<number> = [];
   return {
-    run: () =>
-      read(multiply(a, b), (values) => {
+    run: () => {
+      const result = multiply(a, b);
+      return read(result, (values) => {
         product = values;
-      }),
+        result.dispose();
+      });
+    },
     check: () => samplesAndMean(product),
   };
 }
 
-/** Runs until the result is there, on the device; it is read for the check alone. */
+/**
+ * Runs until the result is there, on the device; it is read for the check alone. The one before is disposed of first, as
+ * PyTorch and the JavaScript peers free theirs: what is measured is the operation, not the engine's collector.
+ */
 function onDevice(compute: () => Tensor): Session {
   const done = fence();
   let result: Tensor | undefined;
   return {
     run() {
+      result?.dispose();
       result = compute();
       return done();
     },
