@@ -41,6 +41,9 @@ export class Heap {
   #floats: Float32Array = new Float32Array(0);
   #doubles: Float64Array = new Float64Array(0);
 
+  /** Asked to free what it can when there is no more memory; says whether it freed something. */
+  reclaim: (() => boolean) | undefined;
+
   /** The first `reserved` bytes are the caller's. */
   constructor(shared: boolean, reserved: number) {
     const { memory, pages } = reserve(shared);
@@ -103,13 +106,25 @@ export class Heap {
     let address = this.#free.take(bytes);
     if (address === undefined) {
       address = this.#end;
-      if (!this.#grow(address + bytes)) return undefined;
+      if (!this.#grow(address + bytes)) return this.#reclaimed(size);
       this.#end = address + bytes;
     }
     this.#sizes.set(address, bytes);
     const clean = address >= this.#clean;
     this.#clean = Math.max(this.#clean, address + bytes);
     return { address, clean };
+  }
+
+  #reclaimed(size: number): { readonly address: number; readonly clean: boolean } | undefined {
+    const { reclaim } = this;
+    if (size > this.capacity || !reclaim) return undefined;
+    // Once: what it frees may ask for memory itself, and is not to ask it again.
+    this.reclaim = undefined;
+    try {
+      return reclaim() ? this.take(size) : undefined;
+    } finally {
+      this.reclaim = reclaim;
+    }
   }
 
   /** Whether the memory reaches to `end` now. */

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import { GrowingBlock } from "./growing.ts";
 import { Heap } from "./heap.ts";
 import { type Cell, Residents } from "./residents.ts";
 
@@ -78,6 +79,12 @@ describe("buffers", () => {
     const large = create(3500 * mib);
     expect(view(large)[3500 * mib - 1]).toBe(0);
     expect(old.filter(({ cell }) => cell.address !== undefined).length).toBeLessThan(2);
+  });
+
+  it("make way for whatever else needs memory", () => {
+    Array.from({ length: 12 }, () => create(300 * mib));
+    expect(new GrowingBlock(heap).atLeast(3000 * mib)).toBeGreaterThan(0);
+    expect(heap.held).toBeLessThan(3700 * mib);
   });
 
   it("too large for any memory are refused and leave nothing behind", () => {

@@ -47,6 +47,11 @@ export class Residents {
 
   constructor(heap: Heap) {
     this.#heap = heap;
+    heap.reclaim = () => {
+      const before = this.#resident.size;
+      this.#makeRoom(0, Number.POSITIVE_INFINITY, 0);
+      return this.#resident.size < before;
+    };
   }
 
   /** A buffer of zeros for `handle`. */
@@ -64,12 +69,7 @@ export class Residents {
     if (bytes > this.#heap.capacity) throw this.#heap.full(bytes);
     if (this.#residentBytes + bytes > this.#byteLimit) this.#makeRoom(bytes, Math.ceil(this.#byteLimit * share), 0);
     if (this.#resident.size >= this.#countLimit) this.#makeRoom(0, 0, Math.ceil(this.#countLimit * share));
-    let taken = this.#heap.take(bytes);
-    if (taken === undefined) {
-      // Within our limits the memory itself is full.
-      this.#makeRoom(0, Number.POSITIVE_INFINITY, 0);
-      taken = this.#heap.take(bytes);
-    }
+    const taken = this.#heap.take(bytes);
     if (taken === undefined) throw this.#heap.full(bytes);
     cell.address = taken.address;
     cell.unset &&= !taken.clean;

@@ -155,22 +155,22 @@ export class WasmExecutable implements Executable {
   run(addresses: readonly number[], uniforms: readonly number[]): void {
     const { pool, heap } = this.#machine;
     this.#bind(addresses, uniforms);
+    const parallel = pool !== undefined && this.#assembled.parallel;
+    if (parallel) pool.choose(this.#id, this.#module, this.#moduleLength);
     let failed: number;
-    if (pool && this.#assembled.parallel) {
-      pool.choose(this.#id, this.#module, this.#moduleLength);
-      try {
-        failed = this.#run(this.#table);
-      } catch (error) {
-        pool.quiet();
-        throw new BackendError("wasm", `a kernel crashed: ${String(error)}`);
-      }
-      pool.checkCrash();
-    } else failed = this.#run(this.#table);
+    try {
+      failed = this.#run(this.#table);
+    } catch (error) {
+      if (parallel) pool.quiet();
+      heap.words[control.failed / 4] = 0;
+      throw new BackendError("wasm", `a kernel crashed: ${String(error)}`);
+    }
+    if (failed !== 0) heap.words[control.failed / 4] = 0;
+    if (parallel) pool.checkCrash();
     if (failed !== 0) throw this.#indexError(failed - 1, heap.words);
   }
 
   #indexError(kernel: number, words: Int32Array): IndexError {
-    words[control.failed / 4] = 0;
     const index = words[control.failedIndex / 4] as number;
     const shown = words[control.failedUnsigned / 4] === 0 ? index : index >>> 0;
     const label = this.program.kernels[kernel]?.label as string;

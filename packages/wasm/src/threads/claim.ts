@@ -61,7 +61,9 @@ export function emitParallel(module: ModuleBuilder, perform: FunctionReference, 
       f.set(work, atomic.i64Load(0, control.work));
       f.if(remainingOf(work), () => {
         claim(f, work, () => {
+          f.do(i32.store(0, 1, control.own));
           f.do(callEffect(perform, [launch, i32.sub(tasks, remainingOf(work)), i32.const(0), table]));
+          f.do(i32.store(0, 0, control.own));
           finish(f);
         });
         f.br(again);

@@ -24,6 +24,8 @@ export const control = {
   moduleLength: 212,
   /** i32: `done` when all tasks of the launch are. Only the caller's. */
   target: 216,
+  /** i32: 1 while the caller is at a task it claimed. Only the caller's. */
+  own: 220,
   /** i32: 1 once an index was out of range; then the index, the size, and whether the index is unsigned. */
   failed: 256,
   failedIndex: 260,

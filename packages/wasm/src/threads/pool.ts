@@ -106,7 +106,7 @@ export class Pool {
   }
 
   /**
-   * After the caller's own task threw: nobody claims any more of that launch, and those who are at a task have finished it
+   * After a kernel threw in the caller: nobody claims any more tasks of the launch, and those who are at one have finished it
    * when this returns.
    */
   quiet(): void {
@@ -115,8 +115,10 @@ export class Pool {
     const before = Atomics.load(work, 0);
     const old = Atomics.exchange(work, 0, ((before >> 32n) + 1n) << 32n);
     const unclaimed = Number(old & 0xffff_ffffn);
-    // The caller's own task is not counted either.
-    const expected = ((words[this.#at(control.target)] as number) - unclaimed - 1) | 0;
+    // The task it threw in, if it was one, is not counted either.
+    const own = words[this.#at(control.own)] as number;
+    words[this.#at(control.own)] = 0;
+    const expected = ((words[this.#at(control.target)] as number) - unclaimed - own) | 0;
     while (Atomics.load(words, this.#at(control.done)) !== expected);
   }
 

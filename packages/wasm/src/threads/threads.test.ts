@@ -157,6 +157,20 @@ describe("a crash", () => {
     for (let run = 0; run < 50; run++) executable.run([address], []);
   });
 
+  it("in a kernel of one task leaves the workers ready", () => {
+    const machine = machineOf(2);
+    const { heap } = machine;
+    const address = heap.allocate(4 * size);
+    const alone = kernelOf(1, [buffer], (f) => f.if(i32.load(f.parameter(0, "i32")), () => f.unreachable()));
+    const executable = new WasmExecutable(programOf(3), [trapping(), alone, trapping()], machine);
+    for (let round = 0; round < 20; round++) {
+      heap.words[address / 4] = 1;
+      expect(() => executable.run([address], [])).toThrow("wasm: a kernel crashed: RuntimeError: unreachable");
+      heap.words[address / 4] = 0;
+      executable.run([address], []);
+    }
+  });
+
   it("in the caller too", () => {
     const machine = machineOf(2);
     const { heap } = machine;
