@@ -226,6 +226,69 @@ describe("convolution", () => {
     });
   });
 
+  describe("with products of pixels read where they are, and of packed ones", () => {
+    const sumKinds = ["conv2d", "conv2dInputGradient"] as const;
+    const ways = (kind: Kind, geometry: Geometry, body: Body = "plain"): string[] =>
+      (compile(convolutionProgram(kind, geometry, body))?.launches ?? [])
+        .map(({ key }) => (JSON.parse(key) as [string])[0])
+        .filter((way) => way === "pixels" || way === "windows");
+
+    it.each([
+      ["many terms", { x: [2, 8, 9, 10], o: 8, kernel: [5, 5], padding: [2, 2] }, ["pixels"], ["pixels"]],
+      ["few terms", { x: [4, 1, 14, 14], o: 32, kernel: [3, 3], padding: [1, 1] }, ["windows"], []],
+      ["one tap", { x: [4, 16, 14, 14], o: 16, kernel: [1, 1] }, ["windows"], ["windows"]],
+      ["one channel more than a panel", { x: [4, 16, 14, 14], o: 9, kernel: [3, 3] }, ["windows"], ["pixels"]],
+      ["rows of many taps", { x: [4, 4, 4, 40], o: 8, kernel: [2, 17] }, ["windows"], ["windows"]],
+      ["columns of many taps", { x: [4, 4, 40, 4], o: 8, kernel: [17, 2] }, ["windows"], ["windows"]],
+      ["stride", { x: [4, 8, 15, 15], o: 8, kernel: [3, 3], stride: [2, 2] }, ["pixels"], undefined],
+    ] as readonly [string, Geometry, string[], string[] | undefined][])("%s", (_, geometry, forward, gradient) => {
+      expect(ways("conv2d", geometry)).toEqual(forward);
+      if (gradient) expect(ways("conv2dInputGradient", geometry)).toEqual(gradient);
+      for (const kind of sumKinds) for (const body of bodies) check(kind, geometry, body);
+    });
+
+    it("in rows of 1 … 30 pixels, with 1 … 20 channels", () => {
+      const met = new Map<string, number>();
+      for (let width = 1; width <= 30; width++) {
+        const o = 1 + ((7 * width) % 20);
+        const spread = 1 + (width % 2);
+        const geometry: Geometry = {
+          x: [2, 1 + ((3 * width) % 20), 4, width],
+          o,
+          kernel: [2, 3],
+          padding: [1, spread],
+          dilation: [1, spread],
+        };
+        for (const kind of sumKinds) {
+          for (const body of ["biasRelu", "transposed", "long"] as const) {
+            check(kind, geometry, body);
+            for (const way of ways(kind, geometry, body)) met.set(way, (met.get(way) ?? 0) + 1);
+          }
+        }
+      }
+      expect(met.get("pixels")).toBeGreaterThan(40);
+      expect(met.get("windows")).toBeGreaterThan(40);
+    });
+
+    it("with every number of channels up to 20, in groups as well", () => {
+      for (let channels = 1; channels <= 20; channels++) {
+        for (const kind of sumKinds) {
+          check(kind, { x: [1, channels, 5, 7], o: 21 - channels, kernel: [3, 3], padding: [1, 1] }, "residual");
+          check(kind, { x: [1, 2 * channels, 5, 5], o: 2 * channels, kernel: [2, 2], groups: 2 }, "inPlace");
+        }
+      }
+    });
+
+    it("of an image whose tiles are shared among several tasks", () => {
+      const geometry: Geometry = { x: [1, 5, 43, 41], o: 8, kernel: [3, 5], padding: [1, 2] };
+      for (const body of ["plain", "long"] as const) {
+        expect(ways("conv2d", geometry, body)).toEqual(["pixels"]);
+        expect(compile(convolutionProgram("conv2d", geometry, body))?.launches.at(-1)?.tasks).toBeGreaterThan(1);
+        check("conv2d", geometry, body);
+      }
+    });
+  });
+
   it.each(kinds)("%s: large weights, and rows in several parts", (kind) => {
     check(kind, { x: [1, 200, 4, 7], o: 210, kernel: [2, 2] }, "biasRelu");
   });

@@ -17,13 +17,15 @@ import {
   writeZeros,
 } from "./paddedImage.ts";
 import { type PhaseSums, phaseFinish } from "./phaseFinish.ts";
+import { pixelProducts, suitsPixelProducts } from "./pixelProducts.ts";
 import { type Preparation, prepareLaunch } from "./prepare.ts";
 import { reversedWeightsBytes, writeReversedWeights } from "./reversedWeights.ts";
-import { gradientPanels, writeGradientPanels } from "./transposedGradient.ts";
-import { weightProducts } from "./weightProducts.ts";
+import { writeTransposedPanels } from "./transposedPanels.ts";
+import { weightPanels, writeWeightPanels } from "./weightPanels.ts";
+import { gradientPanels, weightProducts } from "./weightProducts.ts";
 import { widenedElements, writeWidened } from "./widen.ts";
 import { windowProducts } from "./windowProducts.ts";
-import { forwardWindows, type Windows } from "./windows.ts";
+import { forwardWindows, termsOf, type Windows } from "./windows.ts";
 
 /** Phases of an input gradient that are computed by a function each. */
 const mostPhases = 9;
@@ -130,6 +132,9 @@ class Compilation {
     const kernel = this.#kernel;
     const { at, layout } = this.#image(windows.image, kernel.a);
     this.#kernelWeights ??= this.#operand(kernel.b);
+    if (windows.rows > directRows && suitsPixelProducts(windows, output)) {
+      return pixelProducts(windows, layout, at, this.#weightPanels(windows, this.#kernelWeights), output);
+    }
     const compile = windows.rows <= directRows ? directWindows : windowProducts;
     return compile(windows, layout, at, this.#weights(windows, this.#kernelWeights), output);
   }
@@ -146,6 +151,22 @@ class Compilation {
       units: groups * depth,
       work: 2 * rows * taps[0] * taps[1],
       write: (f, _, ...rest) => writeReversedWeights(f, windows, ...rest),
+    });
+    return target;
+  }
+
+  /** The weights as tiles of pixels read them. */
+  #weightPanels(windows: Windows, source: Pointer): Pointer {
+    const { groups, rows, depth, taps, weights } = windows;
+    const { panels, groupBytes } = weightPanels(windows);
+    const target = this.#scratch(groups * groupBytes);
+    this.#preparations.push({
+      key: ["weightPanels", groups, depth, rows, taps, weights],
+      source,
+      target,
+      units: groups * panels,
+      work: 16 * termsOf(windows),
+      write: (f, _, ...rest) => writeWeightPanels(f, windows, ...rest),
     });
     return target;
   }
@@ -215,8 +236,8 @@ class Compilation {
       source,
       target: panels,
       units: gradient.images * gradient.groups * gradient.panels,
-      work: 8 * gradient.pixels,
-      write: (f, _, ...rest) => writeGradientPanels(f, gradient, ...rest),
+      work: 8 * gradient.length,
+      write: (f, _, ...rest) => writeTransposedPanels(f, gradient, ...rest),
     });
     return weightProducts(kernel, layout, at, panels, output);
   }

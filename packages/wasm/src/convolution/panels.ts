@@ -4,17 +4,12 @@
  */
 import { type FunctionBuilder, i32, i32x4, type Local, type V128, v128 } from "../emit/index.ts";
 import { gatherStepped } from "./gather.ts";
+import type { Line } from "./lines.ts";
 import type { ImageLayout } from "./paddedImage.ts";
 import type { Windows } from "./windows.ts";
 
 /** More taps than this are looped over. */
 const unrolledTaps = 32;
-
-/** Where pixels are numbered through: the whole result of an image and channel, or one row of it. */
-export interface Line {
-  readonly wholeImage: boolean;
-  readonly length: number;
-}
 
 /** Loads what a term needs for the four pixels of a vector, at a distance from its first term. */
 type Gather = (offset: number) => V128;

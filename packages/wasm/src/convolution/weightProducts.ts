@@ -15,7 +15,7 @@ import type { ImageLayout } from "./paddedImage.ts";
 import { rowTiles } from "./rowTiles.ts";
 import { forTasks } from "./tasks.ts";
 import { endTile, tileBytes } from "./tileEnd.ts";
-import { type GradientPanels, gradientPanels } from "./transposedGradient.ts";
+import { type TransposedPanels, transposedPanels } from "./transposedPanels.ts";
 import { forwardWindows, termsOf, type Windows } from "./windows.ts";
 
 /** Bytes of a panel of the gradient over the images that are met by all tiles of a task before the next images are. */
@@ -27,7 +27,7 @@ const unrolledPixels = 8;
 interface Plan {
   readonly windows: Windows;
   readonly layout: ImageLayout;
-  readonly gradient: GradientPanels;
+  readonly gradient: TransposedPanels;
   /** Images of a block. */
   readonly block: number;
   readonly units: number;
@@ -36,6 +36,10 @@ interface Plan {
   /** Whether channels and taps of the result are numbered through by the epilogue. */
   readonly merged: boolean;
 }
+
+/** The output gradient as it is read: its pixels are the terms. */
+export const gradientPanels = ({ geometry: { groups }, y }: ConvolutionKernel): TransposedPanels =>
+  transposedPanels(y[0], groups, y[1] / groups, y[2] * y[3]);
 
 export function weightProducts(
   kernel: ConvolutionKernel,
@@ -51,8 +55,8 @@ export function weightProducts(
   const merged = inner && mergedOutput(inner, [weight[0], weight[1], weight[2] * weight[3]], 1);
   const { tall, tallCount, shortCount } = rowTiles(termsOf(windows));
   const units = windows.groups * gradient.panels * (tallCount + shortCount);
-  const tasks = taskCount(units, 2 * tall * gradient.pixels * gradient.images);
-  const fitting = Math.max(1, Math.floor(panelBytes / (32 * gradient.pixels)));
+  const tasks = taskCount(units, 2 * tall * gradient.length * gradient.images);
+  const fitting = Math.max(1, Math.floor(panelBytes / (32 * gradient.length)));
   const block = Math.ceil(gradient.images / Math.ceil(gradient.images / fitting));
   const plan: Plan = {
     windows,
@@ -111,7 +115,7 @@ class Builder {
         const later = f.let(i32.sub(tile, tallCount));
         const row = f.let(i32.sub(i32.mul(tile, tall), i32.select(i32.gtS(later, 0), later, i32.const(0))));
         const byPanel = (height: number): void => {
-          const lastChannels = gradient.channels - 8 * (gradient.panels - 1);
+          const { lastChannels } = gradient;
           const body = (channels: number): void =>
             this.#tile({ firstImage, group, panel, row, kept, height, channels });
           if (gradient.panels === 1) body(lastChannels);
@@ -186,7 +190,7 @@ class Builder {
     });
     const panelStart = f.let(
       i32.add(
-        i32.add(this.#panels, i32.mul(at.panel, 32 * gradient.pixels)),
+        i32.add(this.#panels, i32.mul(at.panel, 32 * gradient.length)),
         i32.mul(i32.add(i32.mul(at.firstImage, groups), at.group), gradient.groupBytes),
       ),
     );

@@ -8,9 +8,10 @@ import { type Accumulators, clearTile, tileAccumulators, tileLoop, tileRows } fr
 import { type FunctionBuilder, type I32, i32, type Local } from "../emit/index.ts";
 import type { Lanes } from "../lanes/index.ts";
 import { type Launch, type Pointer, taskCount } from "../launch.ts";
-import { mergedOutput, type Output, outputKey, outputWriter } from "./output.ts";
+import { type Line, linesOf } from "./lines.ts";
+import { type Output, outputKey, outputWriter } from "./output.ts";
 import type { ImageLayout } from "./paddedImage.ts";
-import { type Line, PanelWriter } from "./panels.ts";
+import { PanelWriter } from "./panels.ts";
 import { rowTiles } from "./rowTiles.ts";
 import { forTasks } from "./tasks.ts";
 import { endTile, tileBytes } from "./tileEnd.ts";
@@ -47,10 +48,8 @@ interface Plan {
 }
 
 function planOf(windows: Windows, layout: ImageLayout, given: Output): Plan {
-  const { images, groups, rows, size } = windows;
-  const merged = mergedOutput(given, [images, groups * rows, ...size], 2);
-  const line: Line = merged ? { wholeImage: true, length: size[0] * size[1] } : { wholeImage: false, length: size[1] };
-  const lines = merged ? 1 : size[0];
+  const { images, groups, rows } = windows;
+  const { output, line, lines } = linesOf(windows, given);
   const panels = Math.ceil(line.length / 8);
   const terms = termsOf(windows);
   const fitting = Math.max(1, Math.floor(panelBytes / (32 * terms)));
@@ -65,7 +64,7 @@ function planOf(windows: Windows, layout: ImageLayout, given: Output): Plan {
   const units = places * Math.ceil((tallCount + shortCount) / tiles);
   // A multiply-add of a tile costs about a quarter of a simple operation on memory.
   const tasks = taskCount(units, 2 * tileRows * tiles * terms * block);
-  return { windows, layout, output: merged ?? given, line, lines, panels, block, tiles, units, tasks };
+  return { windows, layout, output, line, lines, panels, block, tiles, units, tasks };
 }
 
 /** `weights` as `windows` says. */

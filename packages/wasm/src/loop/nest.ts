@@ -20,7 +20,8 @@ import {
   writeBody,
 } from "../body/index.ts";
 import { type FunctionBuilder, type I32, i32, type Local } from "../emit/index.ts";
-import type { Part } from "../lanes/index.ts";
+import type { Part, Vector } from "../lanes/index.ts";
+import { exponentialsBelowMaximum, writeExponential } from "./belowMaximum.ts";
 import { copiesFor, type Plan } from "./plan.ts";
 import { Accumulator } from "./reductions.ts";
 import { ScratchRows } from "./rows.ts";
@@ -61,6 +62,8 @@ export class Nest {
   readonly #alongRows: boolean;
   readonly #rows: ScratchRows | undefined;
   readonly #dtypes = new Map<Value, ComputeDType>();
+  /** Exponentials of what is not above 0, and their operands. */
+  readonly #ofAtMostZero: ReadonlyMap<Value, Value>;
   /** First and last unit of this task. */
   #from: I32 = 0;
   #to: I32 = 0;
@@ -74,6 +77,7 @@ export class Nest {
       for (const instruction of body)
         if (instruction.op !== "store") this.#dtypes.set(instruction.id, instruction.dtype);
     }
+    this.#ofAtMostZero = exponentialsBelowMaximum(space, (slot) => surroundings.slots[slot]?.written ?? true);
     this.#alongRows = plan.vector >= space.outer.length;
     if (thread) {
       const width = this.#alongRows ? 1 : this.#width;
@@ -353,23 +357,28 @@ export class Nest {
       return lanes.f.let(at.base ? lanes.i32.add(lanes.splat32(at.base), numbers) : numbers);
     };
     const rows = this.#rows;
+    const keep = (id: Value, value: Vector): void => {
+      const row = shared.kept.get(id);
+      if (row !== undefined) rows?.store(point, row, index, value);
+    };
     const hooks: BodyHooks = {
       reduce: (reduction, value) => {
         const accumulator = accumulators.get(reduction.id) as Accumulator;
         const exist = this.#alongRows ? count : lanes.count;
         accumulator.take(set, value.vector, exist, accumulator.findsPosition ? position() : undefined);
       },
-      ...(rows && {
-        known: (instruction) => {
-          const row = shared.known.get(instruction.id);
-          if (row === undefined || instruction.op === "store") return undefined;
+      known: (instruction) => {
+        const { id } = instruction;
+        const row = shared.known.get(id);
+        if (row !== undefined && rows && instruction.op !== "store") {
           return { vector: rows.load(point, row, index, instruction.dtype), depth: last(scopes).depth, varies: true };
-        },
-        computed: (instruction, value) => {
-          const row = shared.kept.get(instruction.id);
-          if (row !== undefined) rows.store(point, row, index, value.vector);
-        },
-      }),
+        }
+        const operand = this.#ofAtMostZero.get(id);
+        const value = operand === undefined ? undefined : writeExponential(point, operand);
+        if (value) keep(id, value.vector);
+        return value;
+      },
+      computed: ({ id }, { vector }) => keep(id, vector),
     };
     writeBody(point, stage.body, hooks);
   }

@@ -1,7 +1,7 @@
 /**
  * Functions of float32 that WebAssembly does not have, on lanes. All but those of rare arguments compute every lane by the
- * same few instructions, so a result depends neither on its position nor on its neighbours. Results are within two units in
- * the last place (math.test.ts holds the figures).
+ * same few instructions, so a result depends neither on its position nor on its neighbours. Results are within two and a
+ * half units in the last place (math.test.ts holds the figures).
  */
 import type { Code } from "../code.ts";
 import { call, type ValueType } from "../emit/index.ts";
@@ -11,6 +11,8 @@ import { exp, expm1, sigmoid, tanh } from "./exponential.ts";
 import { log, log1p, softplus } from "./logarithm.ts";
 import { pow } from "./pow.ts";
 import { cos, sin, tan } from "./trigonometric.ts";
+
+export { expOfAtMostZero } from "./exponential.ts";
 
 type Inline = (lanes: Lanes, x: Part) => Part;
 type Called = (code: Code, lanes: Lanes, args: readonly Part[]) => Part;
