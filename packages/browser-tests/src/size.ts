@@ -1,5 +1,5 @@
-/** `npm run size`: bytes of the packages as a browser's bundle, minified by Vite, raw and gzipped. */
-import { gzipSync } from "node:zlib";
+/** `npm run size`: bytes of the packages as a browser's bundle, minified by Vite, raw, gzipped and in Brotli. */
+import { brotliCompressSync, gzipSync } from "node:zlib";
 import { build, type Rolldown } from "vite";
 
 /** What each bundle is made from. */
@@ -49,9 +49,9 @@ async function bundled(code: string, external: readonly RegExp[]): Promise<strin
 
 const count = (bytes: number): string => bytes.toLocaleString("en").padStart(9);
 
-process.stdout.write(`${"minified".padStart(9)}${"gzipped".padStart(10)}  bytes of\n`);
+process.stdout.write(`${"minified".padStart(9)}${"gzipped".padStart(10)}${"Brotli".padStart(10)}  bytes of\n`);
 for (const { name, code, external = [] } of entries) {
   const text = await bundled(code, external);
-  const bytes = Buffer.byteLength(text);
-  process.stdout.write(`${count(bytes)} ${count(gzipSync(text, { level: 9 }).length)}  ${name}\n`);
+  const sizes = [Buffer.byteLength(text), gzipSync(text, { level: 9 }).length, brotliCompressSync(text).length];
+  process.stdout.write(`${sizes.map(count).join(" ")}  ${name}\n`);
 }

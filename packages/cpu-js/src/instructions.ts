@@ -1,13 +1,11 @@
 /** Scalar instructions as JavaScript statements. */
 import {
-  type BinaryOp,
-  binaryOps,
   type DType,
   type Instruction,
+  isBinary,
   isExpensive,
+  isUnary,
   ProgramError,
-  type UnaryOp,
-  unaryOps,
   type Value,
 } from "@thalweg/core/backend";
 import type { Located, Place } from "./place.ts";
@@ -34,11 +32,6 @@ export interface Slot {
   /** The kernel also writes this memory, so that a load must stay where it stands. */
   readonly written: boolean;
 }
-
-const unaryNames: ReadonlySet<string> = new Set(unaryOps);
-const binaryNames: ReadonlySet<string> = new Set(binaryOps);
-const isUnary = (op: string): op is UnaryOp => unaryNames.has(op);
-const isBinary = (op: string): op is BinaryOp => binaryNames.has(op);
 
 type Load = Extract<Instruction, { op: "load" }>;
 

@@ -1,8 +1,17 @@
 /** The scalar language, executed: each instruction becomes one function of the frame it runs in. */
 import { type ComputeDType, type DType, roundTo } from "../graph/dtype.ts";
 import { IndexError, ProgramError } from "../graph/errors.ts";
-import { type BinaryOp, binaryOps, comparisonOps, type ReduceOp, type UnaryOp, unaryOps } from "../graph/node.ts";
-import { applyBinary, applyUnary, castValue, isMoreExtreme, philoxWord, reduceIdentity } from "../graph/scalar.ts";
+import { type BinaryOp, comparisonOps, type ReduceOp, type UnaryOp } from "../graph/node.ts";
+import {
+  applyBinary,
+  applyUnary,
+  castValue,
+  isBinary,
+  isMoreExtreme,
+  isUnary,
+  philoxWord,
+  reduceIdentity,
+} from "../graph/scalar.ts";
 import type { Affine, Condition, Instruction, Value } from "./program.ts";
 
 /** Memory as the interpreter holds it: every dtype in float64. */
@@ -92,9 +101,6 @@ const jumps: ReadonlySet<string> = new Set<UnaryOp | BinaryOp>([
   "trunc",
   "sign",
 ]);
-
-const isUnary = (op: string): op is UnaryOp => (unaryOps as readonly string[]).includes(op);
-const isBinary = (op: string): op is BinaryOp => (binaryOps as readonly string[]).includes(op);
 
 /** Prepares the bodies of one kernel, in order; `dtypes` collects the dtype of every value defined so far. */
 export function compileBody(

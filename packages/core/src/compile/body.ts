@@ -5,12 +5,13 @@
 import type { Affine, Condition, Instruction, Stage, Value } from "../backend/program.ts";
 import { type ComputeDType, computeDType, isFloat } from "../graph/dtype.ts";
 import { ThalwegError } from "../graph/errors.ts";
-import type { BinaryOp, Node, ReduceOp, UnaryOp } from "../graph/node.ts";
+import type { Node, ReduceOp } from "../graph/node.ts";
+import { isBinary, isUnary } from "../graph/scalar.ts";
 import { type Bound, boundKey, type Coordinate, rangeOf, sameCoordinate, type Variable } from "./coordinates.ts";
 import type { Frame, Placement } from "./domain.ts";
 import { Memo } from "./memo.ts";
 import type { Partition } from "./partition.ts";
-import { isBinary, isReduce, isUnary } from "./simplify.ts";
+import { isReduce } from "./simplify.ts";
 import { isView, mapView } from "./views.ts";
 
 /** Thrown when an access needs a loop cut in two; the kernel is built again with the cut. */
@@ -222,8 +223,8 @@ export class BodyBuilder {
     const dtype = computeDType(node.dtype);
     if (isView(node)) return this.#view(node, at, bounds);
     const arg = (i: number): Value => this.#evaluate(node.inputs[i] as Node, at, bounds);
-    if (isUnary(node.op)) return this.#emit(into, { op: node.op as UnaryOp, dtype, args: [arg(0)] });
-    if (isBinary(node.op)) return this.#emit(into, { op: node.op as BinaryOp, dtype, args: [arg(0), arg(1)] });
+    if (isUnary(node.op)) return this.#emit(into, { op: node.op, dtype, args: [arg(0)] });
+    if (isBinary(node.op)) return this.#emit(into, { op: node.op, dtype, args: [arg(0), arg(1)] });
     switch (node.op) {
       case "constant":
         return this.#emit(this.#outerSection(), { op: "constant", dtype, value: node.attributes.value });

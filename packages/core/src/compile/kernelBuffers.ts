@@ -1,5 +1,6 @@
 /** Which buffers a kernel reads and writes, and the same kernel over other buffers. */
-import type { Epilogue, Instruction, Kernel } from "../backend/program.ts";
+import { accessesOf } from "../backend/accesses.ts";
+import type { Epilogue, Kernel } from "../backend/program.ts";
 
 export interface Use {
   readonly reads: ReadonlySet<number>;
@@ -9,42 +10,7 @@ export interface Use {
 export function kernelBuffers(kernel: Kernel): Use {
   const reads = new Set<number>();
   const writes = new Set<number>();
-  const body = (instructions: readonly Instruction[], tables: readonly (readonly number[])[]): void => {
-    for (const instruction of instructions) {
-      if (instruction.op !== "load" && instruction.op !== "store") continue;
-      const into = instruction.op === "load" ? reads : writes;
-      for (const table of tables) into.add(table[instruction.slot] as number);
-    }
-  };
-  switch (kernel.kind) {
-    case "loop":
-      {
-        const tables = kernel.segments.map((segment) => segment.buffers);
-        for (const stage of kernel.stages) body(stage.body, tables);
-      }
-      break;
-    case "matmul":
-      reads.add(kernel.a.buffer).add(kernel.b.buffer);
-      body(kernel.epilogue.body, [kernel.epilogue.buffers]);
-      break;
-    case "conv2d":
-    case "conv2dInputGradient":
-    case "conv2dWeightGradient":
-      reads.add(kernel.a).add(kernel.b);
-      body(kernel.epilogue.body, [kernel.epilogue.buffers]);
-      break;
-    case "scatterAdd":
-      reads.add(kernel.index.buffer).add(kernel.source.buffer).add(kernel.target);
-      writes.add(kernel.target);
-      break;
-    case "cumSum":
-    case "argSort":
-      reads.add(kernel.input);
-      writes.add(kernel.output);
-      break;
-    default:
-      kernel satisfies never;
-  }
+  for (const { kind, buffer } of accessesOf(kernel)) (kind === "read" ? reads : writes).add(buffer);
   return { reads, writes };
 }
 

@@ -1,5 +1,6 @@
 /** One group of units as one kernel of the Program. */
-import type { Affine, Epilogue, IndexedKernel, Instruction, Kernel, LoopKernel, Operand } from "../backend/program.ts";
+import type { Epilogue, IndexedKernel, Kernel, Operand } from "../backend/program.ts";
+import { simplifyLoop } from "../backend/simplifyLoop.ts";
 import { computeDType } from "../graph/dtype.ts";
 import type { Node } from "../graph/node.ts";
 import { sizeOf } from "../graph/shape.ts";
@@ -45,7 +46,15 @@ function lowerLoop(group: Group, partition: Partition, locations: Locations): Ke
     const outer = frame.outer.map((v) => v.size);
     const inner = frame.inner.map((v) => v.size);
     const segment = { size: outer.reduce((a, b) => a * b, 1), buffers: body.buffers };
-    return collapse({ kind: "loop", label: labelOf(group), outer, inner, stages: body.stages, segments: [segment] });
+    const kernel = {
+      kind: "loop",
+      label: labelOf(group),
+      outer,
+      inner,
+      stages: body.stages,
+      segments: [segment],
+    } as const;
+    return { ...kernel, ...simplifyLoop(kernel) };
   }
 }
 
@@ -100,62 +109,6 @@ function labelOf(group: Group): string {
     return describe(shown);
   });
   return [...names.filter((name) => name !== "")].slice(0, 8).join(" · ") || "copy";
-}
-
-/** Joins neighbouring loops that every access walks as one, and drops what is left of size 1. */
-function collapse(kernel: LoopKernel): LoopKernel {
-  if (kernel.outer.length < 2 && kernel.inner.length < 2) return kernel;
-  const affines: Affine[] = [];
-  for (const { body } of kernel.stages) for (const instruction of body) affines.push(...affinesOf(instruction));
-  const outer = [...kernel.outer];
-  const inner = [...kernel.inner];
-  const keep = [...outer, ...inner].map((_, i) => i);
-  const joinRange = (sizes: number[], start: number): void => {
-    for (let i = sizes.length - 2; i >= 0; i--) {
-      const [a, b] = [keep[start + i] as number, keep[start + i + 1] as number];
-      const size = sizes[i + 1] as number;
-      if (!affines.every(({ strides }) => strides[a] === (strides[b] as number) * size)) continue;
-      sizes.splice(i, 2, (sizes[i] as number) * size);
-      keep.splice(start + i, 1);
-    }
-  };
-  joinRange(inner, outer.length);
-  joinRange(outer, 0);
-  const project = (affine: Affine): Affine => ({ ...affine, strides: keep.map((v) => affine.strides[v] as number) });
-  const stages = kernel.stages.map((stage) => ({ ...stage, body: stage.body.map((i) => mapAffines(i, project)) }));
-  return { ...kernel, outer, inner, stages };
-}
-
-function affinesOf(instruction: Instruction): Affine[] {
-  switch (instruction.op) {
-    case "index":
-      return [instruction.affine];
-    case "inside":
-      return instruction.conditions.map((c) => c.affine);
-    case "load":
-      return [instruction.at, ...(instruction.conditions ?? []).map((c) => c.affine)];
-    case "store":
-      return [instruction.at];
-    default:
-      return [];
-  }
-}
-
-function mapAffines(instruction: Instruction, map: (affine: Affine) => Affine): Instruction {
-  switch (instruction.op) {
-    case "index":
-      return { ...instruction, affine: map(instruction.affine) };
-    case "inside":
-      return { ...instruction, conditions: instruction.conditions.map((c) => ({ ...c, affine: map(c.affine) })) };
-    case "load": {
-      const conditions = instruction.conditions?.map((c) => ({ ...c, affine: map(c.affine) }));
-      return { ...instruction, at: map(instruction.at), ...(conditions ? { conditions } : {}) };
-    }
-    case "store":
-      return { ...instruction, at: map(instruction.at) };
-    default:
-      return instruction;
-  }
 }
 
 function epilogue(group: Group, node: Node, partition: Partition, locations: Locations): Epilogue {

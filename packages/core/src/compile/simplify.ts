@@ -5,28 +5,23 @@
  */
 import type { KernelKind } from "../backend/program.ts";
 import { attributesKey } from "../graph/attributes.ts";
-import { computeDType, isFloat, isInteger, roundTo } from "../graph/dtype.ts";
+import { computeDType, isFloat, isInteger } from "../graph/dtype.ts";
 import {
   type Attributes,
-  binaryOps,
+  type BinaryOp,
   makeNode,
   type Node,
   type OpName,
   type ReduceOp,
   reduceOps,
   topologicalOrder,
-  unaryOps,
 } from "../graph/node.ts";
-import { binary as binaryFunctions, reduceIdentity, unary as unaryFunctions } from "../graph/scalar.ts";
+import { applyBinary, applyUnary, castValue, isBinary, isUnary, reduceIdentity } from "../graph/scalar.ts";
 import { sameShape, sizeOf } from "../graph/shape.ts";
 import { barrier, binary, permute, reshape, splat } from "./build.ts";
 import { decompose } from "./decompose.ts";
 
-const unarySet: ReadonlySet<string> = new Set(unaryOps);
-const binarySet: ReadonlySet<string> = new Set(binaryOps);
 const reduceSet: ReadonlySet<string> = new Set(reduceOps);
-export const isUnary = (op: string): boolean => unarySet.has(op);
-export const isBinary = (op: string): boolean => binarySet.has(op);
 export const isReduce = (op: string): boolean => reduceSet.has(op);
 
 /** Leaves whose identity is the node itself: two of them are never the same value by structure. */
@@ -131,8 +126,8 @@ export class Simplifier {
     const value = this.#splat(x);
     if (isUnary(node.op)) {
       if (value === undefined) return undefined;
-      const f = unaryFunctions[node.op as keyof typeof unaryFunctions];
-      return splat(roundCompute(node, f(value)), node.shape, node.dtype);
+      // As a kernel computes it; float32 in double, which a kernel rounds where it loads the constant.
+      return splat(applyUnary(node.op, computeDType((x as Node).dtype), value), node.shape, node.dtype);
     }
     if (isBinary(node.op)) return this.#foldBinary(node, x as Node, node.inputs[1] as Node);
     if (isReduce(node.op)) return this.#foldReduce(node, x as Node, value);
@@ -150,7 +145,9 @@ export class Simplifier {
       }
       case "cast":
         if ((x as Node).dtype === node.dtype) return x;
-        return value === undefined ? undefined : splat(castTo(node, value), node.shape, node.dtype);
+        return value === undefined
+          ? undefined
+          : splat(castValue((x as Node).dtype, node.dtype, value), node.shape, node.dtype);
       case "reshape":
         if (sameShape((x as Node).shape, node.shape)) return x;
         if ((x as Node).op === "reshape") return reshape((x as Node).inputs[0] as Node, node.shape);
@@ -195,8 +192,7 @@ export class Simplifier {
   #foldBinary(node: Node, a: Node, b: Node): Node | undefined {
     const [x, y] = [this.#splat(a), this.#splat(b)];
     if (x !== undefined && y !== undefined) {
-      const f = binaryFunctions[node.op as keyof typeof binaryFunctions];
-      return splat(roundCompute(node, f(x, y)), node.shape, node.dtype);
+      return splat(applyBinary(node.op as BinaryOp, computeDType(a.dtype), x, y), node.shape, node.dtype);
     }
     const same = (operand: Node): boolean => operand.dtype === node.dtype;
     switch (node.op) {
@@ -236,7 +232,7 @@ export class Simplifier {
     if (index) return splat(0, node.shape, node.dtype);
     if (node.op === "max" || node.op === "min") return splat(value, node.shape, node.dtype);
     if (node.op === "sum" && Number.isInteger(value))
-      return splat(roundCompute(node, value * count), node.shape, node.dtype);
+      return splat(applyBinary("mul", computeDType(node.dtype), value, count), node.shape, node.dtype);
     return undefined;
   }
 }
@@ -250,21 +246,4 @@ function idsOf(nodes: readonly Node[]): string {
   let ids = "";
   for (const { id } of nodes) ids += `${id},`;
   return ids;
-}
-
-/** float32 arithmetic is done in at least float32: constants keep their double value, as kernels would. */
-function roundCompute(node: Node, value: number): number {
-  const dtype = computeDType(node.dtype);
-  return dtype === "float32" || dtype === "float64" ? value : roundTo(dtype, value);
-}
-
-function castTo(node: Node, value: number): number {
-  switch (node.dtype) {
-    case "int32":
-      return Number.isNaN(value) ? 0 : Math.min(Math.max(Math.trunc(value), -(2 ** 31)), 2 ** 31 - 1);
-    case "uint32":
-      return Number.isNaN(value) ? 0 : Math.min(Math.max(Math.trunc(value), 0), 2 ** 32 - 1);
-    default:
-      return roundTo(node.dtype, value);
-  }
 }

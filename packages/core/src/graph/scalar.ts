@@ -154,6 +154,9 @@ export const binary: Readonly<Record<BinaryOp, (a: number, b: number) => number>
   mulHigh: (a, b) => Number((BigInt(a) * BigInt(b)) >> 32n),
 };
 
+export const isUnary = (op: string): op is UnaryOp => Object.hasOwn(unary, op);
+export const isBinary = (op: string): op is BinaryOp => Object.hasOwn(binary, op);
+
 /** Integer power modulo 2^32; a negative exponent gives the truncated quotient, 0 for 0. */
 function integerPow(a: number, b: number): number {
   if (b < 0) return a === 1 ? 1 : a === -1 ? (b % 2 === 0 ? 1 : -1) : 0;

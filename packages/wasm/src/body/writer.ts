@@ -1,5 +1,5 @@
 /** Instructions of the scalar language at a point, each written as far out as its operands allow. */
-import { type BinaryOp, binaryOps, type Instruction, type UnaryOp, unaryOps } from "@thalweg/core/backend";
+import { type Instruction, isBinary, isUnary } from "@thalweg/core/backend";
 import type { Local } from "../emit/index.ts";
 import type { Part, Vector } from "../lanes/index.ts";
 import {
@@ -31,11 +31,6 @@ export interface BodyHooks {
   /** A value was computed. */
   computed?(instruction: Instruction, value: Located): void;
 }
-
-const unaryNames: ReadonlySet<string> = new Set(unaryOps);
-const binaryNames: ReadonlySet<string> = new Set(binaryOps);
-const isUnary = (op: string): op is UnaryOp => unaryNames.has(op);
-const isBinary = (op: string): op is BinaryOp => binaryNames.has(op);
 
 /** A vector from others alone: written once where all of them are known. */
 function pure(point: Point, name: string, args: readonly Located[], compute: () => Vector): Located {

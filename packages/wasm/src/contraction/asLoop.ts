@@ -2,15 +2,16 @@
  * Contractions as loop kernels: outer loops over the result, inner ones over what is summed, the epilogue as a stage after.
  * For whatever has no fast path: dtypes other than float32, engines without SIMD.
  */
-import type {
-  Affine,
-  Condition,
-  ContractionKernel,
-  ConvolutionKernel,
-  Instruction,
-  LoopKernel,
-  MatmulKernel,
-  Value,
+import {
+  type Affine,
+  type Condition,
+  type ContractionKernel,
+  type ConvolutionKernel,
+  type Instruction,
+  type LoopKernel,
+  type MatmulKernel,
+  mapAffines,
+  type Value,
 } from "@thalweg/core/backend";
 
 /** An axis of the result as the loop has it: one variable, or (channels of several groups) two. */
@@ -80,36 +81,17 @@ function continuation(
     ],
     ...(dynamic ? { dynamic: dynamic.map((part) => ({ ...part, value: value(part.value) })) } : {}),
   });
-  const condition = ({ affine: of, lo, hi }: Condition): Condition => ({ affine: affine(of), lo, hi });
   return body
     .filter(({ op }) => op !== "accumulator")
-    .map((instruction): Instruction => {
-      const id = value(instruction.id);
-      switch (instruction.op) {
-        case "index":
-          return { ...instruction, id, affine: affine(instruction.affine) };
-        case "inside":
-          return { ...instruction, id, conditions: instruction.conditions.map(condition) };
-        case "load": {
-          const { slot, at, conditions } = instruction;
-          const moved = { ...instruction, id, slot: slot + 2, at: affine(at) };
-          return conditions ? { ...moved, conditions: conditions.map(condition) } : moved;
-        }
-        case "store":
-          return {
-            ...instruction,
-            id,
-            slot: instruction.slot + 2,
-            at: affine(instruction.at),
-            value: value(instruction.value),
-          };
-        case "reduce":
-          return { ...instruction, id, value: value(instruction.value) };
-        default:
-          return "args" in instruction
-            ? { ...instruction, id, args: instruction.args.map(value) as never }
-            : { ...instruction, id };
-      }
+    .map((instruction) => {
+      const moved = mapAffines(instruction, affine);
+      return {
+        ...moved,
+        id: value(moved.id),
+        ...("slot" in moved ? { slot: moved.slot + 2 } : {}),
+        ...(moved.op === "store" || moved.op === "reduce" ? { value: value(moved.value) } : {}),
+        ...("args" in moved ? { args: moved.args.map(value) } : {}),
+      } as Instruction;
     });
 }
 
@@ -161,82 +143,72 @@ const namesOf = (groups: number, ...names: string[]): string[] =>
 
 const within = (affine: Affine, size: number): Condition => ({ affine, lo: 0, hi: size });
 
-function forwardProducts({ geometry, x, weight, y, dtype }: ConvolutionKernel): Products {
-  const { stride, padding, dilation, groups } = geometry;
-  const [n, c, h, w] = x;
+/** The element of x that the tap (kh, kw) of the window at (oh, ow) is on; 0 in the padding. */
+function windowLoad({ geometry, x, weight, dtype }: ConvolutionKernel, at: ReturnType<typeof named>): Instruction {
+  const { stride, padding, dilation } = geometry;
+  const [, c, h, w] = x;
+  const rows = at({ oh: stride[0], kh: dilation[0] }, -padding[0]);
+  const columns = at({ ow: stride[1], kw: dilation[1] }, -padding[1]);
+  return {
+    id: 0,
+    op: "load",
+    dtype,
+    slot: 0,
+    at: at(
+      {
+        n: c * h * w,
+        group: weight[1] * h * w,
+        c: h * w,
+        oh: stride[0] * w,
+        kh: dilation[0] * w,
+        ow: stride[1],
+        kw: dilation[1],
+      },
+      -padding[0] * w - padding[1],
+    ),
+    conditions: [within(rows, h), within(columns, w)],
+  };
+}
+
+/** The weight of output channel o, input channel c, tap (kh, kw). */
+function weightLoad(
+  { geometry, weight, dtype }: ConvolutionKernel,
+  at: ReturnType<typeof named>,
+): DistributedOmit<Extract<Instruction, { op: "load" }>, "id"> {
+  const [o, cg, kh, kw] = weight;
+  const group = (o / geometry.groups) * cg * kh * kw;
+  return { op: "load", dtype, slot: 1, at: at({ group, o: cg * kh * kw, c: kh * kw, kh: kw, kw: 1 }) };
+}
+
+function forwardProducts(kernel: ConvolutionKernel): Products {
+  const { geometry, x, weight, y } = kernel;
+  const { groups } = geometry;
+  const [n] = x;
   const [o, cg, kh, kw] = weight;
   const [, , oh, ow] = y;
   const at = named(namesOf(groups, "n", "group", "o", "oh", "ow", "c", "kh", "kw"));
-  const rows = at({ oh: stride[0], kh: dilation[0] }, -padding[0]);
-  const columns = at({ ow: stride[1], kw: dilation[1] }, -padding[1]);
   return {
     result: [n, groupedAxis(groups, o / groups), oh, ow].map((axis) =>
       typeof axis === "number" ? plainAxis(axis) : axis,
     ),
     inner: [cg, kh, kw],
-    body: [
-      {
-        id: 0,
-        op: "load",
-        dtype,
-        slot: 0,
-        at: at(
-          {
-            n: c * h * w,
-            group: cg * h * w,
-            c: h * w,
-            oh: stride[0] * w,
-            kh: dilation[0] * w,
-            ow: stride[1],
-            kw: dilation[1],
-          },
-          -padding[0] * w - padding[1],
-        ),
-        conditions: [within(rows, h), within(columns, w)],
-      },
-      {
-        id: 1,
-        op: "load",
-        dtype,
-        slot: 1,
-        at: at({ group: (o / groups) * cg * kh * kw, o: cg * kh * kw, c: kh * kw, kh: kw, kw: 1 }),
-      },
-    ],
+    body: [windowLoad(kernel, at), { id: 1, ...weightLoad(kernel, at) }],
     factors: [0, 1],
   };
 }
 
-function weightGradientProducts({ geometry, x, weight, y, dtype }: ConvolutionKernel): Products {
-  const { stride, padding, dilation, groups } = geometry;
-  const [n, c, h, w] = x;
+function weightGradientProducts(kernel: ConvolutionKernel): Products {
+  const { geometry, x, weight, y, dtype } = kernel;
+  const { groups } = geometry;
+  const [n] = x;
   const [o, cg, kh, kw] = weight;
   const [, , oh, ow] = y;
   const at = named(namesOf(groups, "group", "o", "c", "kh", "kw", "n", "oh", "ow"));
-  const rows = at({ oh: stride[0], kh: dilation[0] }, -padding[0]);
-  const columns = at({ ow: stride[1], kw: dilation[1] }, -padding[1]);
   return {
     result: [groupedAxis(groups, o / groups), plainAxis(cg), plainAxis(kh), plainAxis(kw)],
     inner: [n, oh, ow],
     body: [
-      {
-        id: 0,
-        op: "load",
-        dtype,
-        slot: 0,
-        at: at(
-          {
-            n: c * h * w,
-            group: cg * h * w,
-            c: h * w,
-            oh: stride[0] * w,
-            kh: dilation[0] * w,
-            ow: stride[1],
-            kw: dilation[1],
-          },
-          -padding[0] * w - padding[1],
-        ),
-        conditions: [within(rows, h), within(columns, w)],
-      },
+      windowLoad(kernel, at),
       {
         id: 1,
         op: "load",
@@ -253,7 +225,8 @@ function weightGradientProducts({ geometry, x, weight, y, dtype }: ConvolutionKe
  * The gradient at row r of x takes the output gradient of row (r + padding - kh·dilation) / stride, where that is a whole
  * number: an affine function for a stride of 1, else a number computed and looked up.
  */
-function inputGradientProducts({ geometry, x, weight, y, dtype }: ConvolutionKernel): Products {
+function inputGradientProducts(kernel: ConvolutionKernel): Products {
+  const { geometry, x, weight, y, dtype } = kernel;
   const { stride, padding, dilation, groups } = geometry;
   const [n, , h, w] = x;
   const [o, cg, kh, kw] = weight;
@@ -308,12 +281,7 @@ function inputGradientProducts({ geometry, x, weight, y, dtype }: ConvolutionKer
     const zero = add({ op: "constant", dtype, value: 0 });
     for (const hit of hits) gradient = add({ op: "where", dtype, args: [hit, gradient, zero] });
   }
-  const weights = add({
-    op: "load",
-    dtype,
-    slot: 1,
-    at: at({ group: (o / groups) * cg * kh * kw, o: cg * kh * kw, c: kh * kw, kh: kw, kw: 1 }),
-  });
+  const weights = add(weightLoad(kernel, at));
   return {
     result: [plainAxis(n), groupedAxis(groups, cg), plainAxis(h), plainAxis(w)],
     inner: [o / groups, kh, kw],

@@ -1,5 +1,5 @@
 /** From the sums of a tile to memory, through the epilogue. */
-import type { Epilogue, Instruction } from "@thalweg/core/backend";
+import { type Epilogue, type Instruction, isExpensive } from "@thalweg/core/backend";
 import type { EpilogueWriter } from "../body/index.ts";
 import { type Expression, i32, type Local, shuffle32, type V128, v128 } from "../emit/index.ts";
 import type { Lanes } from "../lanes/index.ts";
@@ -17,23 +17,10 @@ function weightOf(instruction: Instruction): number {
     case "uniform":
     case "accumulator":
       return 0;
-    case "exp":
-    case "log":
-    case "log1p":
-    case "expm1":
-    case "sin":
-    case "cos":
-    case "tan":
-    case "tanh":
-    case "sigmoid":
-    case "softplus":
-    case "erf":
-    case "pow":
-    case "philox":
     case "mod":
       return 20;
     default:
-      return 1;
+      return isExpensive(instruction) ? 20 : 1;
   }
 }
 

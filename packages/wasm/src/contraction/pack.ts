@@ -4,6 +4,7 @@
  */
 import { type Expression, i32, type Local, shuffle32, type V128, v128 } from "../emit/index.ts";
 import type { Lanes } from "../lanes/index.ts";
+import { storeVector } from "../storage/index.ts";
 import { elementBytes } from "./product.ts";
 import { forSteps } from "./steps.ts";
 
@@ -58,10 +59,8 @@ export function packPanel(
 }
 
 /** `count` lanes of `value` at address + offset. */
-function storeLanes({ f }: Lanes, address: Local<"i32">, value: Local<"v128">, offset: number, count: number): void {
-  if (count === 4) f.do(v128.store(address, value, offset));
-  else if (count > 1) f.do(v128.store64Lane(address, value, 0, offset));
-  if (count % 2 === 1) f.do(v128.store32Lane(address, value, count - 1, offset + (count - 1) * elementBytes));
+function storeLanes(lanes: Lanes, address: Local<"i32">, value: Local<"v128">, offset: number, count: number): void {
+  storeVector(lanes, "float32", address, offset, { dtype: "float32", parts: [value] }, count);
 }
 
 /** `count` neighbouring elements; the lanes beyond them are 0. */

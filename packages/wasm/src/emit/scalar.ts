@@ -9,9 +9,15 @@ export type F32 = Expression<"f32"> | number;
 export type F64 = Expression<"f64"> | number;
 export type I64 = Expression<"i64"> | bigint;
 
-const asI32 = (value: I32): Expression<"i32"> => (typeof value === "number" ? new Constant("i32", value) : value);
-const asF32 = (value: F32): Expression<"f32"> => (typeof value === "number" ? new Constant("f32", value) : value);
-const asF64 = (value: F64): Expression<"f64"> => (typeof value === "number" ? new Constant("f64", value) : value);
+/** What may stand for an expression of the type, as one. */
+const literal =
+  <T extends "i32" | "f32" | "f64">(type: T) =>
+  (value: Expression<T> | number): Expression<T> =>
+    typeof value === "number" ? new Constant(type, value) : value;
+
+const asI32 = literal("i32");
+const asF32 = literal("f32");
+const asF64 = literal("f64");
 
 function asI64(value: I64): Expression<"i64"> {
   if (typeof value !== "bigint") return value;
@@ -49,10 +55,6 @@ const i32Binary =
     if (fold && x !== undefined && y !== undefined) return new Constant("i32", fold(x, y) | 0);
     return new Instruction("i32", [code], [asI32(a), asI32(b)]);
   };
-const i32Unary =
-  (code: number) =>
-  (a: I32): Expression<"i32"> =>
-    new Instruction("i32", [code], [asI32(a)]);
 
 const plainAdd = i32Binary(0x6a, (a, b) => a + b);
 const plainMul = i32Binary(0x6c, Math.imul);
@@ -70,10 +72,7 @@ export const i32 = {
         : constantOf(a) === 0 || constantOf(b) === 0
           ? new Constant("i32", 0)
           : plainMul(a, b),
-  /** Traps on division by 0 and on -2^31 / -1. */
-  divS: i32Binary(0x6d),
   divU: i32Binary(0x6e),
-  remS: i32Binary(0x6f),
   remU: i32Binary(0x70),
   and: i32Binary(0x71),
   or: i32Binary(0x72),
@@ -81,7 +80,7 @@ export const i32 = {
   shl: i32Binary(0x74),
   shrS: i32Binary(0x75),
   shrU: i32Binary(0x76),
-  eqz: i32Unary(0x45),
+  eqz: (a: I32): Expression<"i32"> => new Instruction("i32", [0x45], [asI32(a)]),
   eq: i32Binary(0x46),
   ne: i32Binary(0x47),
   ltS: i32Binary(0x48),
@@ -92,10 +91,7 @@ export const i32 = {
   leU: i32Binary(0x4d),
   geS: i32Binary(0x4e),
   geU: i32Binary(0x4f),
-  clz: i32Unary(0x67),
-  ctz: i32Unary(0x68),
   load: loadOf("i32", [0x28], 2),
-  load8S: loadOf("i32", [0x2c], 0),
   load8U: loadOf("i32", [0x2d], 0),
   load16U: loadOf("i32", [0x2f], 1),
   store: storeOf([0x36], 2, asI32),
@@ -143,92 +139,73 @@ export const i64 = {
   store: storeOf([0x37], 3, asI64),
 };
 
-const f32Unary =
-  (code: number) =>
-  (a: F32): Expression<"f32"> =>
-    new Instruction("f32", [code], [asF32(a)]);
-const f32Binary =
-  (code: number) =>
-  (a: F32, b: F32): Expression<"f32"> =>
-    new Instruction("f32", [code], [asF32(a), asF32(b)]);
-const f32Compare =
-  (code: number) =>
-  (a: F32, b: F32): Expression<"i32"> =>
-    new Instruction("i32", [code], [asF32(a), asF32(b)]);
+/** The instructions that f32 and f64 both have: their codes follow each other from `first`, `firstCompare` … on. */
+function floats<T extends "f32" | "f64">(
+  type: T,
+  as: (value: Expression<T> | number) => Expression<T>,
+  first: number,
+  firstCompare: number,
+  load: number,
+  store: number,
+  align: number,
+  convertI32S: number,
+) {
+  type Value = Expression<T> | number;
+  const unary =
+    (index: number) =>
+    (a: Value): Expression<T> =>
+      new Instruction(type, [first + index], [as(a)]);
+  const binary =
+    (index: number) =>
+    (a: Value, b: Value): Expression<T> =>
+      new Instruction(type, [first + index], [as(a), as(b)]);
+  const compare =
+    (index: number) =>
+    (a: Value, b: Value): Expression<"i32"> =>
+      new Instruction("i32", [firstCompare + index], [as(a), as(b)]);
+  const convert =
+    (code: number) =>
+    (a: I32): Expression<T> =>
+      new Instruction(type, [code], [asI32(a)]);
+  return {
+    const: (value: number): Expression<T> => new Constant(type, value),
+    abs: unary(0),
+    neg: unary(1),
+    ceil: unary(2),
+    floor: unary(3),
+    trunc: unary(4),
+    nearest: unary(5),
+    sqrt: unary(6),
+    add: binary(7),
+    sub: binary(8),
+    mul: binary(9),
+    div: binary(10),
+    min: binary(11),
+    max: binary(12),
+    copysign: binary(13),
+    eq: compare(0),
+    ne: compare(1),
+    lt: compare(2),
+    gt: compare(3),
+    le: compare(4),
+    ge: compare(5),
+    load: loadOf(type, [load], align),
+    store: storeOf([store], align, as),
+    select: (test: I32, a: Value, b: Value): Expression<T> =>
+      new Instruction(type, [0x1b], [as(a), as(b), asI32(test)]),
+    convertI32S: convert(convertI32S),
+    convertI32U: convert(convertI32S + 1),
+  };
+}
 
 export const f32 = {
-  const: (value: number): Expression<"f32"> => new Constant("f32", value),
-  abs: f32Unary(0x8b),
-  neg: f32Unary(0x8c),
-  ceil: f32Unary(0x8d),
-  floor: f32Unary(0x8e),
-  trunc: f32Unary(0x8f),
-  nearest: f32Unary(0x90),
-  sqrt: f32Unary(0x91),
-  add: f32Binary(0x92),
-  sub: f32Binary(0x93),
-  mul: f32Binary(0x94),
-  div: f32Binary(0x95),
-  min: f32Binary(0x96),
-  max: f32Binary(0x97),
-  copysign: f32Binary(0x98),
-  eq: f32Compare(0x5b),
-  ne: f32Compare(0x5c),
-  lt: f32Compare(0x5d),
-  gt: f32Compare(0x5e),
-  le: f32Compare(0x5f),
-  ge: f32Compare(0x60),
-  load: loadOf("f32", [0x2a], 2),
-  store: storeOf([0x38], 2, asF32),
-  select: (test: I32, a: F32, b: F32): Expression<"f32"> =>
-    new Instruction("f32", [0x1b], [asF32(a), asF32(b), asI32(test)]),
-  convertI32S: (a: I32): Expression<"f32"> => new Instruction("f32", [0xb2], [asI32(a)]),
-  convertI32U: (a: I32): Expression<"f32"> => new Instruction("f32", [0xb3], [asI32(a)]),
+  ...floats("f32", asF32, 0x8b, 0x5b, 0x2a, 0x38, 2, 0xb2),
   demoteF64: (a: F64): Expression<"f32"> => new Instruction("f32", [0xb6], [asF64(a)]),
   reinterpretI32: (a: I32): Expression<"f32"> => new Instruction("f32", [0xbe], [asI32(a)]),
 };
 
-const f64Unary =
-  (code: number) =>
-  (a: F64): Expression<"f64"> =>
-    new Instruction("f64", [code], [asF64(a)]);
-const f64Binary =
-  (code: number) =>
-  (a: F64, b: F64): Expression<"f64"> =>
-    new Instruction("f64", [code], [asF64(a), asF64(b)]);
-const f64Compare =
-  (code: number) =>
-  (a: F64, b: F64): Expression<"i32"> =>
-    new Instruction("i32", [code], [asF64(a), asF64(b)]);
-
 export const f64 = {
-  const: (value: number): Expression<"f64"> => new Constant("f64", value),
-  abs: f64Unary(0x99),
-  neg: f64Unary(0x9a),
-  ceil: f64Unary(0x9b),
-  floor: f64Unary(0x9c),
-  trunc: f64Unary(0x9d),
-  nearest: f64Unary(0x9e),
-  sqrt: f64Unary(0x9f),
-  add: f64Binary(0xa0),
-  sub: f64Binary(0xa1),
-  mul: f64Binary(0xa2),
-  div: f64Binary(0xa3),
-  min: f64Binary(0xa4),
-  max: f64Binary(0xa5),
-  copysign: f64Binary(0xa6),
-  eq: f64Compare(0x61),
-  ne: f64Compare(0x62),
-  lt: f64Compare(0x63),
-  gt: f64Compare(0x64),
-  le: f64Compare(0x65),
-  ge: f64Compare(0x66),
-  load: loadOf("f64", [0x2b], 3),
-  store: storeOf([0x39], 3, asF64),
-  select: (test: I32, a: F64, b: F64): Expression<"f64"> =>
-    new Instruction("f64", [0x1b], [asF64(a), asF64(b), asI32(test)]),
-  convertI32S: (a: I32): Expression<"f64"> => new Instruction("f64", [0xb7], [asI32(a)]),
-  convertI32U: (a: I32): Expression<"f64"> => new Instruction("f64", [0xb8], [asI32(a)]),
+  ...floats("f64", asF64, 0x99, 0x61, 0x2b, 0x39, 3, 0xb7),
   promoteF32: (a: F32): Expression<"f64"> => new Instruction("f64", [0xbb], [asF32(a)]),
   reinterpretI64: (a: I64): Expression<"f64"> => new Instruction("f64", [0xbf], [asI64(a)]),
 };
@@ -253,9 +230,6 @@ export const atomic = {
   i32Store: atomicStore(0x17, 2, asI32),
   i64Store: atomicStore(0x18, 3, asI64),
   i32Add: atomicChange("i32", 0x1e, 2, asI32),
-  i64Add: atomicChange("i64", 0x1f, 3, asI64),
-  i32Exchange: atomicChange("i32", 0x41, 2, asI32),
-  i64Exchange: atomicChange("i64", 0x42, 3, asI64),
   i32CompareExchange: atomicExchange("i32", 0x48, 2, asI32),
   i64CompareExchange: atomicExchange("i64", 0x49, 3, asI64),
   /** Wakes up to `count` waiters; gives their number. */

@@ -1,7 +1,7 @@
 /** Instructions on 128-bit vectors, named as in the WebAssembly specification, relaxed SIMD among them. */
 import type { ByteWriter } from "./bytes.ts";
 import { type Effect, type Expression, Instruction, leb } from "./expression.ts";
-import { asF32, asF64, asI32, type F32, type F64, type I32, loadOf, memory } from "./scalar.ts";
+import { asF32, asF64, asI32, type I32, loadOf, memory } from "./scalar.ts";
 
 export type V128 = Expression<"v128">;
 
@@ -23,10 +23,6 @@ const shift =
   (code: number) =>
   (a: V128, count: I32): V128 =>
     new Instruction("v128", simd(code), [a, asI32(count)]);
-const test =
-  (code: number) =>
-  (a: V128): Expression<"i32"> =>
-    new Instruction("i32", simd(code), [a]);
 const loadLane =
   (code: number, align: number) =>
   (address: I32, vector: V128, lane: number, offset = 0): V128 =>
@@ -55,7 +51,6 @@ export class VectorConstant implements Expression<"v128"> {
 export const v128 = {
   const: (bytes: Uint8Array): VectorConstant => new VectorConstant(bytes),
   load: loadOf("v128", simd(0), 2),
-  load8x8U: loadOf("v128", simd(2), 0),
   load16x4U: loadOf("v128", simd(4), 1),
   load32Splat: loadOf("v128", simd(9), 2),
   load64Splat: loadOf("v128", simd(10), 3),
@@ -78,8 +73,8 @@ export const v128 = {
   or: binary(80),
   xor: binary(81),
   /** Bits of a where mask is 1, of b where it is 0. */
-  bitselect: (a: V128, b: V128, mask: V128): V128 => ternary(82)(a, b, mask),
-  anyTrue: test(83),
+  bitselect: ternary(82),
+  anyTrue: (a: V128): Expression<"i32"> => new Instruction("i32", simd(83), [a]),
   select: (condition: I32, a: V128, b: V128): V128 => new Instruction("v128", [0x1b], [a, b, asI32(condition)]),
 };
 
@@ -87,11 +82,8 @@ export const i8x16 = {
   /** Byte i of the result is byte lanes[i] of the 32 bytes of a then b. */
   shuffle: (a: V128, b: V128, lanes: readonly number[]): V128 =>
     new Instruction("v128", [...simd(13), ...lanes], [a, b]),
-  swizzle: binary(14),
   splat: (a: I32): V128 => new Instruction("v128", simd(15), [asI32(a)]),
   narrowI16x8U: binary(102),
-  eq: binary(35),
-  extractLaneU: (a: V128, lane: number): Expression<"i32"> => new Instruction("i32", [...simd(22), lane], [a]),
 };
 
 /** The four 32-bit lanes named, out of a's 0 … 3 and b's 4 … 7. */
@@ -104,9 +96,7 @@ export const shuffle32 = (a: V128, b: V128, lanes: readonly [number, number, num
 
 export const i16x8 = {
   splat: (a: I32): V128 => new Instruction("v128", simd(16), [asI32(a)]),
-  narrowI32x4S: binary(133),
   narrowI32x4U: binary(134),
-  extendLowI8x16S: unary(135),
   extendLowI8x16U: unary(137),
 };
 
@@ -129,12 +119,7 @@ export const i32x4 = {
   geU: binary(64),
   abs: unary(160),
   neg: unary(161),
-  allTrue: test(163),
-  bitmask: test(164),
-  extendLowI16x8S: unary(167),
-  extendHighI16x8S: unary(168),
   extendLowI16x8U: unary(169),
-  extendHighI16x8U: unary(170),
   shl: shift(171),
   shrS: shift(172),
   shrU: shift(173),
@@ -165,84 +150,71 @@ export const i64x2 = {
   shrU: shift(205),
   extendLowI32x4S: unary(199),
   extendHighI32x4S: unary(200),
-  extendLowI32x4U: unary(201),
-  extendHighI32x4U: unary(202),
   extmulLowI32x4U: binary(222),
   extmulHighI32x4U: binary(223),
   extmulLowI32x4S: binary(220),
   extmulHighI32x4S: binary(221),
 };
 
+/** Instructions that f32x4 and f64x2 both have: the codes of most follow each other from that of `eq`, `abs` and so on. */
+function floats<T extends "f32" | "f64">(
+  type: T,
+  as: (value: Expression<T> | number) => Expression<T>,
+  bytesOf: (values: readonly number[]) => ArrayBuffer,
+  splat: number,
+  extractLane: number,
+  eq: number,
+  abs: number,
+  relaxedMadd: number,
+) {
+  return {
+    const: (values: readonly number[]): VectorConstant => new VectorConstant(new Uint8Array(bytesOf(values))),
+    splat: (a: Expression<T> | number): V128 => new Instruction("v128", simd(splat), [as(a)]),
+    extractLane: (a: V128, lane: number): Expression<T> => new Instruction(type, [...simd(extractLane), lane], [a]),
+    replaceLane: (a: V128, lane: number, value: Expression<T> | number): V128 =>
+      new Instruction("v128", [...simd(extractLane + 1), lane], [a, as(value)]),
+    eq: binary(eq),
+    ne: binary(eq + 1),
+    lt: binary(eq + 2),
+    gt: binary(eq + 3),
+    le: binary(eq + 4),
+    ge: binary(eq + 5),
+    abs: unary(abs),
+    neg: unary(abs + 1),
+    sqrt: unary(abs + 3),
+    add: binary(abs + 4),
+    sub: binary(abs + 5),
+    mul: binary(abs + 6),
+    div: binary(abs + 7),
+    min: binary(abs + 8),
+    max: binary(abs + 9),
+    /** b < a ? b : a. One instruction on x86, where min is six. */
+    pmin: binary(abs + 10),
+    /** a < b ? b : a. */
+    pmax: binary(abs + 11),
+    /** a · b + c, rounded once where the processor can. Relaxed SIMD. */
+    relaxedMadd: ternary(relaxedMadd),
+  };
+}
+
 export const f32x4 = {
-  const: (values: readonly number[]): VectorConstant =>
-    new VectorConstant(new Uint8Array(new Float32Array(values).buffer)),
-  splat: (a: F32): V128 => new Instruction("v128", simd(19), [asF32(a)]),
-  extractLane: (a: V128, lane: number): Expression<"f32"> => new Instruction("f32", [...simd(31), lane], [a]),
-  replaceLane: (a: V128, lane: number, value: F32): V128 =>
-    new Instruction("v128", [...simd(32), lane], [a, asF32(value)]),
-  eq: binary(65),
-  ne: binary(66),
-  lt: binary(67),
-  gt: binary(68),
-  le: binary(69),
-  ge: binary(70),
+  ...floats("f32", asF32, (values) => new Float32Array(values).buffer, 19, 31, 65, 224, 0x105),
   ceil: unary(103),
   floor: unary(104),
   trunc: unary(105),
   nearest: unary(106),
-  abs: unary(224),
-  neg: unary(225),
-  sqrt: unary(227),
-  add: binary(228),
-  sub: binary(229),
-  mul: binary(230),
-  div: binary(231),
-  min: binary(232),
-  max: binary(233),
-  /** b < a ? b : a. One instruction on x86, where min is six. */
-  pmin: binary(234),
-  /** a < b ? b : a. */
-  pmax: binary(235),
   demoteF64x2Zero: unary(94),
   convertI32x4S: unary(250),
   convertI32x4U: unary(251),
-  /** a · b + c, rounded once where the processor can. Relaxed SIMD. */
-  relaxedMadd: ternary(0x105),
-  /** c - a · b. Relaxed SIMD. */
-  relaxedNmadd: ternary(0x106),
 };
 
 export const f64x2 = {
-  const: (values: readonly number[]): VectorConstant =>
-    new VectorConstant(new Uint8Array(new Float64Array(values).buffer)),
-  splat: (a: F64): V128 => new Instruction("v128", simd(20), [asF64(a)]),
-  extractLane: (a: V128, lane: number): Expression<"f64"> => new Instruction("f64", [...simd(33), lane], [a]),
-  replaceLane: (a: V128, lane: number, value: F64): V128 =>
-    new Instruction("v128", [...simd(34), lane], [a, asF64(value)]),
-  eq: binary(71),
-  ne: binary(72),
-  lt: binary(73),
-  gt: binary(74),
-  le: binary(75),
-  ge: binary(76),
+  ...floats("f64", asF64, (values) => new Float64Array(values).buffer, 20, 33, 71, 236, 0x107),
   ceil: unary(116),
   floor: unary(117),
   trunc: unary(122),
   nearest: unary(148),
-  abs: unary(236),
-  neg: unary(237),
-  sqrt: unary(239),
-  add: binary(240),
-  sub: binary(241),
-  mul: binary(242),
-  div: binary(243),
-  min: binary(244),
-  max: binary(245),
-  pmin: binary(246),
-  pmax: binary(247),
   promoteLowF32x4: unary(95),
   convertLowI32x4S: unary(254),
   convertLowI32x4U: unary(255),
-  relaxedMadd: ternary(0x107),
-  relaxedNmadd: ternary(0x108),
 };

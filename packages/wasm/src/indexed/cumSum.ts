@@ -5,9 +5,9 @@ import { type Expression, type FunctionBuilder, i32, type Local } from "../emit/
 import type { Features } from "../features.ts";
 import { type Lanes, scalarLanes, type Vector } from "../lanes/index.ts";
 import { type CompiledKernel, taskCount } from "../launch.ts";
+import { binaryOperation } from "../operations/index.ts";
 import { loadVector, storeVector } from "../storage/index.ts";
 import { taskShare } from "./taskShare.ts";
-import { vectorSum } from "./vectorSum.ts";
 
 type CumSum = Extract<IndexedKernel, { kind: "cumSum" }>;
 
@@ -117,7 +117,7 @@ function writeCumSum(f: FunctionBuilder, code: Code, plan: Plan): void {
       f.set(local, start);
       return local;
     }) as [Local<"i32">, Local<"i32">];
-    const sum = (pieces: readonly Piece[]): void => sumAlong(lanes, pieces, plan, input, output);
+    const sum = (pieces: readonly Piece[]): void => sumAlong(code, lanes, pieces, plan, input, output);
     if (rest.length === 0) sum(whole);
     else
       f.if(
@@ -130,6 +130,7 @@ function writeCumSum(f: FunctionBuilder, code: Code, plan: Plan): void {
 
 /** Sums of the pieces along the whole axis, from these addresses, which are used up. */
 function sumAlong(
+  code: Code,
   lanes: Lanes,
   pieces: readonly Piece[],
   { from, to, size, inner }: Plan,
@@ -142,7 +143,8 @@ function sumAlong(
   f.for(f.local("i32"), 0, size, 1, () => {
     pieces.forEach(({ offset, count }, i) => {
       const sum = sums[i] as Sum;
-      const next = vectorSum(lanes, sum, widened(lanes, loadVector(lanes, from, input, offset * read, count)));
+      const element = widened(lanes, loadVector(lanes, from, input, offset * read, count));
+      const next = binaryOperation(code, lanes, "add", sum, element);
       next.parts.forEach((part, p) => {
         f.set(sum.parts[p] as Local, part);
       });

@@ -5,10 +5,10 @@ import { type FunctionBuilder, type I32, i32, type Label, type Local } from "../
 import type { Features } from "../features.ts";
 import { type Lanes, scalarLanes } from "../lanes/index.ts";
 import type { CompiledKernel } from "../launch.ts";
+import { binaryOperation } from "../operations/index.ts";
 import { loadVector, storeVector } from "../storage/index.ts";
 import { type ScatterLoop, type ScatterPlan, scatterPlan } from "./scatterLoops.ts";
 import { type Share, taskShare } from "./taskShare.ts";
-import { vectorSum } from "./vectorSum.ts";
 
 type ScatterAdd = Extract<IndexedKernel, { kind: "scatterAdd" }>;
 
@@ -242,6 +242,7 @@ class ScatterWriter {
     const { target, source } = this.#operands;
     const before = loadVector(lanes, target, at.target, targetOffset, count);
     const added = loadVector(lanes, source, at.source, sourceOffset, count);
-    storeVector(lanes, target, at.target, targetOffset, vectorSum(lanes, before, added), count);
+    const sum = binaryOperation(this.#code, lanes, "add", before, added);
+    storeVector(lanes, target, at.target, targetOffset, sum, count);
   }
 }

@@ -147,3 +147,9 @@ export interface Lanes {
   fromLanesI32(values: readonly Expression<"i32">[]): Part;
   fromLanesF64(values: readonly Expression<"f64">[]): Part[];
 }
+
+/**
+ * Instructions as operations on parts: they take only operands of their own type, and no others are ever given to them.
+ * That every operation is there is still checked.
+ */
+export const onParts = <L>(instructions: { readonly [name in keyof L]: unknown }): L => instructions as L;

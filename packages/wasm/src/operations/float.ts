@@ -2,14 +2,14 @@
 import { type BinaryOp, DTypeError, type UnaryOp } from "@thalweg/core/backend";
 import type { Code } from "../code.ts";
 import type { FloatLanes, Lanes, Mask, Part, Vector } from "../lanes/index.ts";
-import { mathFunction } from "../math/index.ts";
+import { mathFunction, type UnaryMath } from "../math/index.ts";
 import { floatRemainder } from "./floatRemainder.ts";
 import { eachElement, type FloatDType, floats, kept, maskOfParts, onlyPart } from "./parts.ts";
 
 /** An operation on one part, whose operands are locals. */
 type PartUnary = (ops: FloatLanes, x: Part) => Part;
 
-const native: Partial<Record<UnaryOp, PartUnary>> = {
+const native: Readonly<Record<Exclude<UnaryOp, UnaryMath | "isNaN" | "not">, PartUnary>> = {
   neg: (ops, x) => ops.neg(x),
   abs: (ops, x) => ops.abs(x),
   /** NaN is neither above nor below 0, and gives 0. */
@@ -36,33 +36,20 @@ export function floatUnary(code: Code, lanes: Lanes, op: UnaryOp, { dtype, parts
     const masks = parts.map((x) => ops.ne(x, x));
     return kept(lanes, "bool", [maskOfParts(lanes, float, masks)]);
   }
-  const onPart = native[op];
+  const onPart = (native as Partial<Record<UnaryOp, PartUnary>>)[op];
   if (onPart) {
     const results = parts.map((x) => onPart(ops, x));
     return kept(lanes, dtype, results);
   }
-  switch (op) {
-    case "exp":
-    case "log":
-    case "log1p":
-    case "expm1":
-    case "sin":
-    case "cos":
-    case "tan":
-    case "tanh":
-    case "sigmoid":
-    case "softplus":
-    case "erf":
-      return kept(
-        lanes,
-        dtype,
-        dtype === "float32"
-          ? [mathFunction(code, lanes, op, parts[0] as Part)]
-          : eachElement(lanes, code.imported(op), parts),
-      );
-    default:
-      throw new DTypeError(op, `does not take ${dtype}`);
-  }
+  if (op === "not") throw new DTypeError(op, `does not take ${dtype}`);
+  const math = op as UnaryMath;
+  return kept(
+    lanes,
+    dtype,
+    dtype === "float32"
+      ? [mathFunction(code, lanes, math, parts[0] as Part)]
+      : eachElement(lanes, code.imported(math), parts),
+  );
 }
 
 const comparisons: Partial<Record<BinaryOp, (ops: FloatLanes, a: Part, b: Part) => Mask>> = {
