@@ -3,6 +3,7 @@ import { Code } from "./code.ts";
 import type { FunctionBuilder } from "./emit/index.ts";
 import { engine } from "./engine.ts";
 import { detectFeatures, type Features } from "./features.ts";
+import { mathFunctions } from "./program/mathFunctions.ts";
 
 export interface TestFunction {
   readonly memory: ArrayBuffer;
@@ -31,8 +32,7 @@ export function testFunction(
   code.module.export("f", f);
   if (!engine) throw new Error("this engine has no WebAssembly");
   const memory = new engine.Memory({ initial: pages, maximum: pages });
-  const { exp, log, log1p, expm1, sin, cos, tan, tanh, pow } = Math;
-  const math = { exp, log, log1p, expm1, sin, cos, tan, tanh, power: pow, modulo: (a: number, b: number) => a % b };
-  const { exports } = new engine.Instance(new engine.Module(code.module.toBytes()), { env: { memory }, math });
+  const imports = { env: { memory }, math: mathFunctions };
+  const { exports } = new engine.Instance(new engine.Module(code.module.toBytes()), imports);
   return { memory: memory.buffer as ArrayBuffer, call: exports.f as TestFunction["call"] };
 }
