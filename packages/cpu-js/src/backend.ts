@@ -6,6 +6,7 @@ import {
   type DType,
   dtypes,
   type Executable,
+  engineName,
   type HostArray,
   kernelKinds,
   type MemoryUse,
@@ -22,22 +23,9 @@ export const capabilities: Backend["capabilities"] = {
   collected: true,
 };
 
-interface EngineGlobals {
-  readonly process?: { readonly versions?: { readonly v8?: string; readonly node?: string } };
-  readonly navigator?: { readonly userAgent?: string };
-}
-
-/** The JavaScript engine at hand, for reports. */
-export function engine(): string {
-  const { process, navigator } = globalThis as EngineGlobals;
-  const versions = process?.versions;
-  if (versions?.node !== undefined) return `Node ${versions.node}, V8 ${versions.v8 ?? "unknown"}`;
-  return navigator?.userAgent ?? "unknown JavaScript engine";
-}
-
 export class CpuBackend implements Backend {
   readonly name = "cpu-js";
-  readonly description = `JavaScript generated for each program; ${engine()}`;
+  readonly description = `JavaScript generated for each program; ${engineName()}`;
   readonly capabilities = capabilities;
   readonly #memory = new Memory();
   #disposed = false;

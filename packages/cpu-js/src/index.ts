@@ -1,8 +1,8 @@
 /**
  * `@thalweg/cpu-js`: a backend that compiles Programs to JavaScript. No dependencies; runs wherever JavaScript does.
  */
-import { type Backend, referenceBackend } from "@thalweg/core/backend";
-import { CpuBackend, capabilities, engine } from "./backend.ts";
+import { type Backend, engineName, referenceBackend } from "@thalweg/core/backend";
+import { CpuBackend, capabilities } from "./backend.ts";
 import { canGenerateCode } from "./codeCache.ts";
 
 let warned = false;
@@ -27,7 +27,7 @@ export function cpuSync(): Backend {
   const interpreter = referenceBackend({ rounding: true });
   return Object.assign(interpreter, {
     name: "cpu-js",
-    description: `interpreted: generated code is forbidden here; ${engine()}`,
+    description: `interpreted: generated code is forbidden here; ${engineName()}`,
     // The interpreter holds its buffers until they are freed.
     capabilities: { ...capabilities, collected: false },
   });

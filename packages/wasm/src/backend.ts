@@ -7,6 +7,7 @@ import {
   type DType,
   dtypes,
   type Executable,
+  engineName,
   type HostArray,
   kernelKinds,
   type MemoryUse,
@@ -34,19 +35,6 @@ class WasmBuffer {
     this.size = size;
     this.cell = cell;
   }
-}
-
-interface EngineGlobals {
-  readonly process?: { readonly versions?: { readonly v8?: string; readonly node?: string } };
-  readonly navigator?: { readonly userAgent?: string };
-}
-
-/** The engine at hand, for reports. */
-function engineName(): string {
-  const { process, navigator } = globalThis as EngineGlobals;
-  const versions = process?.versions;
-  if (versions?.node !== undefined) return `Node ${versions.node}, V8 ${versions.v8 ?? "unknown"}`;
-  return navigator?.userAgent ?? "unknown JavaScript engine";
 }
 
 const arithmetic = ({ simd, relaxed }: Features): string =>

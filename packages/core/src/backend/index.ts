@@ -47,6 +47,7 @@ export { type Access, accessesOf, convolutionShapes, epilogueSizes } from "./acc
 export type { Backend, BufferHandle, Capabilities, Executable, ExpectedFailure, MemoryUse } from "./backend.ts";
 export { accessInterval, type Interval, isInjective } from "./bounds.ts";
 export { isExpensive, liveValues, operandsOf } from "./dataflow.ts";
+export { engineName } from "./engineName.ts";
 export { type ReferenceOptions, referenceBackend } from "./interpreter.ts";
 export { groupSegments, mayOverlap } from "./overlap.ts";
 export {
