@@ -1,4 +1,5 @@
 /** What a run of the benchmark found: printed as JSON, as a table, and as a page. */
+import type { DevicePeaks } from "./protocol.ts";
 
 export interface BenchReport {
   /** When the run began, ISO 8601. */
@@ -8,6 +9,8 @@ export interface BenchReport {
   readonly versions: Readonly<Record<string, string>>;
   /** Threads each runner computed with. */
   readonly threads: Readonly<Record<string, number>>;
+  /** The device of each runner that has one: `limits` of the machine's devices are named by it. */
+  readonly devices?: Readonly<Record<string, string>>;
   /** In the order they were named: Thalweg's backends, then the peers. */
   readonly runners: readonly RunnerReport[];
   readonly workloads: readonly { readonly name: string; readonly about: string }[];
@@ -30,6 +33,12 @@ export interface MachineReport {
   readonly node: string;
   /** What this machine can do, measured in this run: with one thread first, then with each number that a runner computed with. */
   readonly limits: readonly MachineLimits[];
+  /** What devices with memory of their own can do, measured in this run by the runners that compute on them: the best that any of them found. */
+  readonly devices?: readonly DeviceLimits[];
+}
+
+export interface DeviceLimits extends DevicePeaks {
+  readonly device: string;
 }
 
 /** What so many threads do together: GFLOP/s of float32 multiply-adds (each counts as two) held in registers; GB/s of copying large arrays, read plus written. */
@@ -50,10 +59,18 @@ export interface WorkloadResult {
   readonly p90Ms: number;
   readonly gflops?: number;
   readonly gbps?: number;
-  /** Of the machine's limit that applies to the workload, with as many threads as the runner has: multiply-adds with SIMD, or copying. */
+  readonly tokensPerSecond?: number;
+  /**
+   * Of the limit that applies to the workload: of the machine's with as many threads as the runner has, multiply-adds with
+   * SIMD or copying; of the runner's device where it has one, its products in the workload's arithmetic or copying.
+   */
   readonly ofLimit?: number;
+  /** Of a run, what its calls take the host, which waits for no device; measured where a workload is about that. */
+  readonly hostMs?: number;
   /** Of the runner's process. */
   readonly peakBytes?: number;
+  /** Of the runner's device. */
+  readonly deviceBytes?: number;
   /** Which of several ways the runner chose, where it has them: `started.note` of the protocol. */
   readonly note?: string;
 }

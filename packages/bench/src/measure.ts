@@ -45,6 +45,9 @@ export interface Measured {
   readonly p10Ms: number;
   readonly p90Ms: number;
   readonly peakBytes?: number;
+  readonly deviceBytes?: number;
+  /** Of a run's calls, where the workload asks for it. */
+  readonly hostMs?: number;
   /** Which of several ways the runner chose. */
   readonly note?: string;
 }
@@ -93,12 +96,14 @@ export async function measure(
     }
     const results: Measured[] = [];
     for (const { runner, process, times } of await takeTurns(workload, ready, missing, options)) {
-      const peakBytes = await process.peakBytes().catch(() => undefined);
+      const hostMs = workload.hostTime ? await process.hostMs().catch(() => undefined) : undefined;
+      const bytes = await process.memory().catch(() => ({}));
       const { note } = process;
       results.push({
         runner: runner.name,
         ...summary(times),
-        ...(peakBytes === undefined ? {} : { peakBytes }),
+        ...bytes,
+        ...(hostMs === undefined ? {} : { hostMs }),
         ...(note === undefined ? {} : { note }),
       });
     }

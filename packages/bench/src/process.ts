@@ -2,7 +2,7 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import type { Answer, Request } from "./protocol.ts";
+import type { Answer, DevicePeaks, Request } from "./protocol.ts";
 import type { WorkloadSpec } from "./spec.ts";
 
 /** How a runner's process is started. */
@@ -24,6 +24,8 @@ interface AnswerKinds {
   readonly measure: "measured";
   readonly check: "checked";
   readonly memory: "memory";
+  readonly dispatch: "dispatched";
+  readonly limits: "limits";
 }
 type AnswerTo<Kind extends Request["kind"]> = Extract<Answer, { readonly kind: AnswerKinds[Kind] }>;
 
@@ -34,12 +36,17 @@ const answerKinds: { readonly [Kind in keyof AnswerKinds]: AnswerKinds[Kind] } =
   measure: "measured",
   check: "checked",
   memory: "memory",
+  dispatch: "dispatched",
+  limits: "limits",
 };
 
 interface Pending {
   resolve(answer: Answer): void;
   reject(error: RunnerError): void;
 }
+
+/** Runs whose calls are timed together: far fewer than a device takes before its queue is full and calls wait. */
+const burst = 100;
 
 /** Characters of a runner's standard error that are kept. */
 const keptErrors = 4096;
@@ -85,7 +92,7 @@ export class RunnerProcess {
   async load(
     options: Readonly<Record<string, unknown>>,
     threads?: number,
-  ): Promise<{ readonly description: string; readonly threads: number }> {
+  ): Promise<{ readonly description: string; readonly threads: number; readonly device?: string }> {
     return this.#request({ kind: "load", options, ...(threads === undefined ? {} : { threads }) });
   }
   /** Which of several ways the runner chose for the workload it was started on, where it has them. */
@@ -111,9 +118,18 @@ export class RunnerProcess {
     // In JSON, what is no finite number is null.
     return values.map((value: number | null) => value ?? Number.NaN);
   }
-  /** Most memory the process has had so far; undefined where it cannot tell. */
-  async peakBytes(): Promise<number | undefined> {
-    return (await this.#request({ kind: "memory" })).peakBytes;
+  /** Most memory the process has had so far, and what it has of its device's; undefined where it cannot tell. */
+  async memory(): Promise<{ readonly peakBytes?: number; readonly deviceBytes?: number }> {
+    const { kind: _, ...bytes } = await this.#request({ kind: "memory" });
+    return bytes;
+  }
+  /** Milliseconds that the calls of a run take the host, which waits for no device. */
+  async hostMs(): Promise<number> {
+    return (await this.#request({ kind: "dispatch", times: burst })).microseconds / 1000;
+  }
+  /** What the runner's device can do at most. */
+  async limits(): Promise<DevicePeaks> {
+    return (await this.#request({ kind: "limits" })).limits;
   }
 
   /** Ends the process at once and waits until it is gone. */

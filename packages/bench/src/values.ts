@@ -8,22 +8,17 @@ export const learningRate = 1e-3;
 /** Of the bare optimizer updates: large, so that a wrong update (no weight decay, say) shows after a few of them. */
 export const updateLearningRate = 0.05;
 
-/** States of a linear congruential generator (Numerical Recipes): s ← 1664525 s + 1013904223 mod 2³², the seed not among them. */
-function states(count: number, seed: number): Uint32Array {
-  const all = new Uint32Array(count);
-  let state = seed >>> 0;
-  for (let i = 0; i < count; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    all[i] = state;
-  }
-  return all;
-}
+/** The state after this one, of a linear congruential generator (Numerical Recipes): s ← 1664525 s + 1013904223 mod 2³². */
+const next = (state: number): number => (Math.imul(state, 1664525) + 1013904223) >>> 0;
 
 /** Evenly spread in [offset - scale, offset + scale): offset + scale · (s / 2³¹ - 1) for each state s after `seed`. */
 export function numbers(count: number, seed: number, scale = 1, offset = 0): Float32Array {
   const values = new Float32Array(count);
-  const all = states(count, seed);
-  for (let i = 0; i < count; i++) values[i] = offset + scale * ((all[i] as number) / 2 ** 31 - 1);
+  let state = seed >>> 0;
+  for (let i = 0; i < count; i++) {
+    state = next(state);
+    values[i] = offset + scale * (state / 2 ** 31 - 1);
+  }
   return values;
 }
 
@@ -44,7 +39,11 @@ export function tokens(
   vocabulary: number,
 ): { inputs: Int32Array; targets: Int32Array } {
   const count = batch * context;
-  const stream = Int32Array.from(states(count + 1, 77), (state) => (state >>> 16) % vocabulary);
+  let state = 77;
+  const stream = Int32Array.from({ length: count + 1 }, () => {
+    state = next(state);
+    return (state >>> 16) % vocabulary;
+  });
   return { inputs: stream.slice(0, count), targets: stream.slice(1) };
 }
 
@@ -68,9 +67,12 @@ export function updateInputs(size: number, tensors: number): { parameters: Float
   return { parameters: cut(numbers(size, 1, 0.5, 1)), gradients: cut(numbers(size, 2)) };
 }
 
+/** Which of n values a tensor is checked by. */
+export const samplePlaces = (n: number): number[] => [Math.floor(n / 7), Math.floor(n / 2), n - 1];
+
 /** What a tensor of n values is checked by: those at ⌊n / 7⌋, ⌊n / 2⌋ and n - 1. */
 export const samples = (values: ArrayLike<number>): number[] =>
-  [Math.floor(values.length / 7), Math.floor(values.length / 2), values.length - 1].map((i) => values[i] as number);
+  samplePlaces(values.length).map((i) => values[i] as number);
 
 /** Samples and then the mean, summed in float64: what the result of a single operation is checked by. */
 export function samplesAndMean(values: ArrayLike<number>): number[] {

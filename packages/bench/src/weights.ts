@@ -48,7 +48,7 @@ export const cnnWeights = (): ParameterStart[] => [
  *       attention.outProj.weight [width, width], attention.outProj.bias [width]
  *       norm2.weight [width], norm2.bias [width]
  *       expand.weight [4 width, width], expand.bias [4 width], contract.weight [width, 4 width], contract.bias [width]
- *     norm.weight [width], norm.bias [width], head.weight [vocabulary, width]
+ *     norm.weight [width], norm.bias [width], head.weight [vocabulary, width] (none where it is tied to the embedding)
  *
  * Heads are consecutive parts of width / heads columns of the query, key and value each.
  */
@@ -57,6 +57,7 @@ export function gptWeights({
   width,
   layers,
   context,
+  tied = false,
 }: Omit<SpecOf<"gpt">, "kind" | "batch" | "heads">): ParameterStart[] {
   const list: ParameterStart[] = [];
   const put = (name: string, shape: readonly number[], scale: number, offset = 0): void => {
@@ -82,7 +83,7 @@ export function gptWeights({
     dense(`${block}.contract.weight`, `${block}.contract.bias`, width, 4 * width);
   }
   norm("norm");
-  put("head.weight", [vocabulary, width], 1 / Math.sqrt(width));
+  if (!tied) put("head.weight", [vocabulary, width], 1 / Math.sqrt(width));
   return list;
 }
 

@@ -1,51 +1,19 @@
 /** What is measured, by name. */
-import { zeros } from "@thalweg/core";
 import { optimizersByName } from "@thalweg/core/optim";
+import {
+  cnnFlops,
+  elementwiseBytes,
+  gptFlops,
+  gptTokens,
+  layerNormBytes,
+  matmulFlops,
+  mlpFlops,
+  softmaxBytes,
+  updateBytes,
+} from "./costs.ts";
+import { largeWorkloads } from "./largeWorkloads.ts";
 import { named } from "./pattern.ts";
 import type { SpecOf, Workload } from "./spec.ts";
-
-/** Bytes of a float32. */
-const float = 4;
-const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
-
-/** A multiply-add for each element of the result and of the inner axis. */
-const matmulFlops = (size: number): number => 2 * size ** 3;
-
-/**
- * Forward, each weight meets each row of the batch in one multiply-add. Backward the same again twice, for the gradient of
- * the weight and for that of the layer's input; which the first layer's, being data, does not need.
- */
-function mlpFlops({ widths, batch }: Pick<SpecOf<"mlp">, "widths" | "batch">): number {
-  const layers = widths.slice(1).map((outputs, i) => outputs * (widths[i] as number));
-  return 2 * batch * (3 * sum(layers) - (layers[0] as number));
-}
-
-/** As for an MLP; a convolution's weights meet every position of its output: 28 × 28 and, pooled once, 14 × 14. */
-function cnnFlops(batch: number): number {
-  const conv1 = 28 * 28 * 32 * 25;
-  const layers = [conv1, 14 * 14 * 64 * 32 * 25, 3136 * 256, 256 * 10];
-  return 2 * batch * (3 * sum(layers) - conv1);
-}
-
-/**
- * Per token and layer: the projections of attention have 4 width² weights, the two layers after it 8 width²; queries
- * meet all keys, and weights all values, in width multiply-adds per token of the context each (the masked half is
- * counted: it is computed and thrown away). Then the head. Three times all that with the backward pass: every input has
- * a gradient, since the embeddings are trained.
- */
-function gptFlops({ vocabulary, width, layers, context, batch }: SpecOf<"gpt">): number {
-  const perToken = layers * (12 * width ** 2 + 2 * context * width) + width * vocabulary;
-  return 3 * 2 * perToken * batch * context;
-}
-
-/** The parameter and its state, as the rule at its defaults starts it, are read and written, the gradient is read. */
-function updateBytes({ optimizer, size }: Pick<SpecOf<"optimizer">, "optimizer" | "size">): number | undefined {
-  const rule = optimizersByName[optimizer]?.rules.torch;
-  if (!rule) return undefined;
-  const state = Object.values(rule.initialState(zeros([size]), rule.defaults, "weight"));
-  const elements = state.reduce((sum, tensor) => sum + (tensor?.size ?? 0), 0);
-  return float * (2 * (size + elements) + size);
-}
 
 const matmul = (size: number, warmUp: number, repeats: number): Workload => ({
   name: `matmul-${size}`,
@@ -69,8 +37,7 @@ const operations: readonly Workload[] = [
     spec: { kind: "elementwise", size: elements },
     warmUp: 3,
     repeats: 9,
-    // x and b are read, the result is written.
-    bytes: 3 * float * elements,
+    bytes: elementwiseBytes(elements),
   },
   {
     name: "softmax-rows",
@@ -78,8 +45,7 @@ const operations: readonly Workload[] = [
     spec: { kind: "softmax", rows, columns },
     warmUp: 5,
     repeats: 9,
-    // The input is read, the result is written; a row fits into the cache.
-    bytes: 2 * float * rows * columns,
+    bytes: softmaxBytes(rows, columns),
   },
   {
     name: "layernorm-rows",
@@ -87,8 +53,7 @@ const operations: readonly Workload[] = [
     spec: { kind: "layerNorm", rows, columns },
     warmUp: 5,
     repeats: 9,
-    // As softmax, and weight and bias once.
-    bytes: 2 * float * (rows + 1) * columns,
+    bytes: layerNormBytes(rows, columns),
   },
 ];
 
@@ -126,6 +91,7 @@ const training: readonly Workload[] = [
     warmUp: 2,
     repeats: 3,
     flops: gptFlops(gpt),
+    tokens: gptTokens(gpt),
   },
 ];
 
@@ -157,6 +123,7 @@ const overheads: readonly Workload[] = [
     spec: { kind: "mlp", widths: [8, 8, 8], batch: 1, optimizer: "sgd", readLoss: false },
     warmUp: 3000,
     repeats: 15,
+    hostTime: true,
   },
   {
     name: "compile",
@@ -205,19 +172,31 @@ const scaling: readonly Workload[] = [
 ];
 
 /** Every workload, in the order they are reported. */
-export const workloads: readonly Workload[] = [...operations, ...training, ...updates, ...overheads, ...scaling];
+export const workloads: readonly Workload[] = [
+  ...operations,
+  ...training,
+  ...updates,
+  ...overheads,
+  ...largeWorkloads,
+  ...scaling,
+];
 
-/** Measured unless others are asked for: no update of 32,000,000, and of the rules the best known. */
-const usual = ({ spec }: Workload): boolean =>
-  spec.kind !== "optimizer" || (spec.size <= 1_000_000 && ["sgd", "adam", "adamW"].includes(spec.optimizer));
+/** Measured unless others are asked for: nothing large, no update of 32,000,000, and of the rules the best known. */
+const usual = ({ spec, largeBytes }: Workload): boolean =>
+  largeBytes === undefined &&
+  (spec.kind !== "optimizer" || (spec.size <= 1_000_000 && ["sgd", "adam", "adamW"].includes(spec.optimizer)));
 
 /**
- * The workloads that a comma-separated list of patterns names, in their usual order; without one the usual workloads.
- * A pattern is a name, a name with `*` for any text, or a part of names; case does not matter.
+ * The workloads that a comma-separated list of patterns names, in their usual order; without one the usual workloads, and
+ * with `large` the large ones, too. A pattern is a name, a name with `*` for any text, or a part of names; case does not matter.
  *
  * @throws Error for a pattern that names none.
  */
-export function findWorkloads(pattern?: string): readonly Workload[] {
-  if (pattern === undefined) return workloads.filter(usual);
-  return named(workloads, pattern, "workload");
+export function findWorkloads(pattern?: string, { large = false } = {}): readonly Workload[] {
+  if (pattern !== undefined) return named(workloads, pattern, "workload");
+  return workloads.filter((workload) => usual(workload) || (large && workload.largeBytes !== undefined));
 }
+
+/** Whether a list of patterns has a workload's whole name in it, so that it is meant and not only matched. */
+export const isMeant = (pattern: string, { name }: Workload): boolean =>
+  pattern.split(",").some((part) => part.trim().toLowerCase() === name.toLowerCase());

@@ -16,3 +16,8 @@ export function needKernels(backend: Backend, ...kinds: readonly KernelKind[]): 
 export function needBlocking(backend: Backend): void {
   if (!backend.capabilities.blocking) throw new NotApplicable(`${backend.name} cannot block`);
 }
+
+/** Whether what goes wrong in a run is thrown by the run, not by the next read. */
+export function failsAtRun({ capabilities: { asynchronous, blocking } }: Backend): boolean {
+  return !(asynchronous ?? !blocking);
+}

@@ -2,6 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import type { Answer, Request } from "../protocol.ts";
+import { median } from "../statistics.ts";
 import { firstRunSession } from "./firstRun.ts";
 import { loadRunner } from "./loadRunner.ts";
 import type { LoadOptions, Runner, Session } from "./session.ts";
@@ -33,7 +34,8 @@ export class RunnerServer {
         const { threads, options } = request;
         this.#load = threads === undefined ? { options } : { threads, options };
         this.#runner = await loadRunner(this.#load);
-        return { kind: "loaded", description: this.#runner.description, threads: this.#runner.threads };
+        const { description, threads: taken, device } = this.#runner;
+        return { kind: "loaded", description, threads: taken, ...(device === undefined ? {} : { device }) };
       }
       case "start": {
         if (!this.#runner || !this.#load) throw new Error("start: nothing is loaded");
@@ -61,7 +63,16 @@ export class RunnerServer {
       case "check":
         return { kind: "checked", values: await this.#started("check").check() };
       case "memory":
-        return { kind: "memory", peakBytes: process.resourceUsage().maxRSS * 1024 };
+        return {
+          kind: "memory",
+          peakBytes: process.resourceUsage().maxRSS * 1024,
+          ...(this.#runner?.deviceBytes ? { deviceBytes: this.#runner.deviceBytes() } : {}),
+        };
+      case "dispatch":
+        return { kind: "dispatched", microseconds: await dispatch(this.#started("dispatch"), request.times) };
+      case "limits":
+        if (!this.#runner?.limits) throw new Error("limits: the runner has no device of its own");
+        return { kind: "limits", limits: await this.#runner.limits() };
       default:
         throw new Error(`unknown request ${JSON.stringify(request satisfies never)}`);
     }
@@ -91,7 +102,44 @@ async function repeat(session: Session, again: () => boolean): Promise<void> {
   await session.finish?.();
 }
 
+/** What its calls alone take the host in a run, in microseconds: the median over bursts of `times`, each after a wait. */
+async function dispatch(session: Session, times: number): Promise<number> {
+  const bursts = 31;
+  const each: number[] = [];
+  for (let burst = 0; burst < bursts; burst++) {
+    await session.finish?.();
+    const start = performance.now();
+    for (let i = 0; i < times; i++) {
+      const pending = session.run();
+      if (pending) await pending;
+    }
+    each.push((1000 * (performance.now() - start)) / times);
+  }
+  await session.finish?.();
+  return median(each);
+}
+
+/**
+ * Runs in batches, with one wait at the end of each. A device is given no more than the time that is left, by the pace so
+ * far, and no more than twice what it has done: else a host that is quicker would queue hours of work in the window.
+ */
+async function measureAhead(session: Session, least: number): Promise<Answer> {
+  const start = performance.now();
+  let runs = 0;
+  let elapsed = 0;
+  do {
+    const left = runs === 0 ? 1 : Math.ceil((least - elapsed) / (elapsed / runs));
+    const batch = Math.max(1, Math.min(left, 2 * runs));
+    let given = 0;
+    await repeat(session, () => ++given < batch);
+    runs += batch;
+    elapsed = performance.now() - start;
+  } while (elapsed < least);
+  return { kind: "measured", milliseconds: elapsed, runs };
+}
+
 async function measure(session: Session, least: number): Promise<Answer> {
+  if (session.finish) return measureAhead(session, least);
   let own = 0;
   let runs = 0;
   const start = performance.now();

@@ -13,8 +13,18 @@ export interface Capabilities {
   readonly kernels: ReadonlySet<KernelKind>;
   /** Whether `readSync` exists: the Sync forms of reading are allowed. */
   readonly blocking: boolean;
+  /**
+   * A run returns before it is done: what goes wrong in it (an index out of range) is thrown at the next read. Default: not
+   * where `blocking`, so where the backend does not block.
+   */
+  readonly asynchronous?: boolean;
   /** Threads it computes with. */
   readonly threads: number;
+  /**
+   * The device's name, by its maker, where a backend computes on one with memory of its own: `run` returns before its kernels
+   * are done. Undefined for a backend that computes on the processor that calls it.
+   */
+  readonly device?: string;
   /**
    * The JavaScript engine frees buffers that nothing refers to: core calls `free` only to free one early. For other
    * backends core calls it for every buffer, which for one nobody refers to waits until the event loop turns. Default false.
@@ -61,7 +71,7 @@ export interface Backend {
   compile(program: Program): Executable;
   /**
    * Runs. `buffers`: one handle per non-temporary buffer of the Program, in order; `uniforms`: one number each. A
-   * dynamic index out of range throws IndexError (at the run, or for a non-blocking backend at the next read), and no
+   * dynamic index out of range throws IndexError (at the run, or for an asynchronous backend at the next read), and no
    * kernel after the one that met it may run: a failed step leaves parameters as they were.
    */
   run(executable: Executable, buffers: readonly BufferHandle[], uniforms: readonly number[]): void;

@@ -46,10 +46,12 @@ export { contiguousStrides, formatShape, type Shape, sizeOf } from "../graph/sha
 export { type Access, accessesOf, convolutionShapes, epilogueSizes } from "./accesses.ts";
 export type { Backend, BufferHandle, Capabilities, Executable, ExpectedFailure, MemoryUse } from "./backend.ts";
 export { accessInterval, type Interval, isInjective } from "./bounds.ts";
+export { contractionAsLoop } from "./contractionAsLoop.ts";
 export { isExpensive, liveValues, operandsOf } from "./dataflow.ts";
 export { engineName } from "./engineName.ts";
 export { type ReferenceOptions, referenceBackend } from "./interpreter.ts";
 export { groupSegments, mayOverlap } from "./overlap.ts";
+export { overwrittenBuffers } from "./overwritten.ts";
 export {
   formatBytes,
   type KernelStatistics,
@@ -81,5 +83,6 @@ export type {
 } from "./program.ts";
 export { kernelKinds } from "./program.ts";
 export { findShared, type SharedValues } from "./sharedValues.ts";
+export { withSimpleConditions } from "./simpleConditions.ts";
 export { mapAffines, simplifyLoop } from "./simplifyLoop.ts";
 export { validateProgram } from "./validate.ts";

@@ -20,6 +20,7 @@ import { lars } from "./lars.ts";
 import { lbfgs } from "./lbfgs.ts";
 import { lion } from "./lion.ts";
 import { lookahead } from "./lookahead.ts";
+import { lossScaling } from "./lossScaling.ts";
 import { mars } from "./mars.ts";
 import { muon } from "./muon.ts";
 import { nadam } from "./nadam.ts";
@@ -150,6 +151,7 @@ export { type LayerwiseDecayOptions, layerwiseDecay } from "./layerwiseDecay.ts"
 export { Lbfgs, type LbfgsOptions, lbfgs } from "./lbfgs.ts";
 export { type LionOptions, lion, lionRule } from "./lion.ts";
 export { type LookaheadOptions, lookahead } from "./lookahead.ts";
+export { type LossScalingSettings, lossScaling } from "./lossScaling.ts";
 export { type StateDType, withStateDType } from "./lowPrecisionState.ts";
 export { type MarsOptions, type MarsType, mars, marsRule } from "./mars.ts";
 export { type MuonOptions, type MuonTorchOptions, muon, muonRule, muonTorchRule } from "./muon.ts";
@@ -270,4 +272,15 @@ export const optimizersByName = optimizers as unknown as Readonly<Record<string,
 export const asynchronousOptimizers = { lbfgs } as const;
 
 /** What goes round any of them, by its public name. */
-export const wrappers = { accumulate, asam, cautious, ema, lookahead, sam, scheduleFree, skipNonFinite, swa } as const;
+export const wrappers = {
+  accumulate,
+  asam,
+  cautious,
+  ema,
+  lookahead,
+  lossScaling,
+  sam,
+  scheduleFree,
+  skipNonFinite,
+  swa,
+} as const;

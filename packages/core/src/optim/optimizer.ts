@@ -10,8 +10,10 @@ import { formatShape, sameShape } from "../graph/shape.ts";
 import { substitute } from "../graph/substitute.ts";
 import { currentTrace, guard, onRun, type Trace } from "../runtime/context.ts";
 import { assignAll } from "../runtime/evaluate.ts";
+import { autocast } from "../tensor/autocast.ts";
+import { castTo } from "../tensor/convert.ts";
 import { zeros } from "../tensor/creation.ts";
-import { barrier } from "../tensor/elementwise.ts";
+import { barrier, div, mul } from "../tensor/elementwise.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { differentiableAncestors } from "./dependence.ts";
@@ -31,7 +33,7 @@ import { prepareGradients } from "./preparedGradients.ts";
 import type { Rule } from "./rule.ts";
 import { listedRows, SparseGradient } from "./sparseGradient.ts";
 import { checkStateDict, type OptimizerStateDict, readStateDict, restoreEntry, restoreShared } from "./stateDict.ts";
-import { evaluationValues, observedPairs, perturbedValues, type Updated, updatePairs } from "./updates.ts";
+import { evaluationValues, lossScaleOf, observedPairs, perturbedValues, type Updated, updatePairs } from "./updates.ts";
 
 export type OptimizerOptions<Options extends object> = GroupOptions<Options> & {
   /** Applied in order to the gradients of every update. */
@@ -135,7 +137,11 @@ export class Optimizer<Options extends object = object> {
       const unused = entries.find((entry) => !used.includes(entry)) as Entry;
       throw new AutodiffError(this.name, `the loss does not depend on parameter ${unused.name}`);
     }
-    const gradients = gradientsOf(loss, new Map(used.map((entry) => [entry, entry.parameter])));
+    const gradients = gradientsOf(
+      loss,
+      new Map(used.map((entry) => [entry, entry.parameter])),
+      lossScaleOf(this.#updated),
+    );
     if (!this.#updated.rule.perturb) {
       this.#apply(gradients, [root], this.#listedRows(gradients), onDiagnostics);
       return loss;
@@ -270,17 +276,19 @@ export class Optimizer<Options extends object = object> {
     onDiagnostics: UpdateOptions["onDiagnostics"],
   ): void {
     const clipped = new ClippedElements();
-    const ready = prepareGradients(
-      { name: this.name, transforms: this.#transforms, groups: this.groups, step: () => this.#step },
-      gradients,
-      (entry, elements) => clipped.add(entry, elements),
+    const ready = autocast("float32", () =>
+      prepareGradients(
+        { name: this.name, transforms: this.#transforms, groups: this.groups, step: () => this.#step },
+        gradients,
+        (entry, elements) => clipped.add(entry, elements),
+      ),
     );
     const entries = [...ready.keys()];
     // A compiled step must not go on training what was put there to evaluate.
     guard(() => this.#training === undefined);
     const trace = currentTrace();
     const recorded = (trace && this.#recorded.get(trace)) ?? new Map<Entry, number>();
-    const pairs = updatePairs(this.#updated, ready, this.#countOf(), rows);
+    const pairs = autocast("float32", () => updatePairs(this.#updated, ready, this.#countOf(), rows));
     const diagnostics = onDiagnostics && diagnosticsOf(this.groups, gradients, new Set(entries), pairs, clipped);
     assignAll(pairs, [...also, ...(diagnostics ? nodesOf(diagnostics) : [])]);
     if (diagnostics) onDiagnostics?.(diagnostics);
@@ -401,9 +409,15 @@ export function optimizer<State extends string, Options extends object>(
   return new Optimizer(rule as Rule<string, Options>, parameters, options);
 }
 
-function gradientsOf(loss: Tensor, variables: ReadonlyMap<Entry, Tensor>): Map<Entry, Tensor> {
-  const gradients = grad(loss, [...variables.values()]);
-  return new Map([...variables.keys()].map((entry, i) => [entry, gradients[i] as Tensor]));
+/** `scale`: 16-bit gradients on the way are larger by it, so that small ones do not become 0. */
+function gradientsOf(loss: Tensor, variables: ReadonlyMap<Entry, Tensor>, scale?: Tensor): Map<Entry, Tensor> {
+  const gradients = grad(scale ? mul(loss, scale) : loss, [...variables.values()]);
+  return new Map(
+    [...variables.keys()].map((entry, i) => {
+      const gradient = gradients[i] as Tensor;
+      return [entry, scale ? castTo(div(gradient, scale), gradient.dtype) : gradient];
+    }),
+  );
 }
 
 /** Memory of its own with the same value. */

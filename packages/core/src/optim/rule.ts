@@ -149,6 +149,8 @@ export interface Rule<State extends string, Options extends object> {
    * ones. For rules that look at a loss twice (sharpness-aware minimization); only `minimize` can apply them.
    */
   perturb?(groups: readonly SharedGroup<State, Options>[]): readonly (readonly Tensor[])[];
+  /** What `minimize` multiplies the loss by before it is differentiated, and divides the gradients by; of the shared state. */
+  lossScale?(state: Readonly<Record<string, Tensor>>): Tensor;
   /** Takes in gradients that are no descent direction, such as those an estimate of the curvature is made from. */
   observe?(context: UpdateContext<State, Options>): Readonly<Partial<Record<State, Tensor>>>;
   /** The value to evaluate the model with, where it is not the one that is trained: an average. */

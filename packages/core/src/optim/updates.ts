@@ -268,6 +268,15 @@ function membersOf<Options extends object>(
   return members;
 }
 
+/** What the loss is multiplied by before it is differentiated; undefined: by nothing. */
+export function lossScaleOf<Options extends object>(updated: Updated<Options>): Tensor | undefined {
+  if (!updated.rule.lossScale) return undefined;
+  updated.shared ??= sharedState(updated);
+  const before = updated.shared;
+  guard(() => updated.shared === before);
+  return updated.rule.lossScale(before);
+}
+
 /** What the rule computes from all parameters together. */
 function share<Options extends object>(
   updated: Updated<Options>,

@@ -6,7 +6,8 @@ import { isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { type ConvGeometry, makeNode } from "../graph/node.ts";
 import { formatShape, type Shape } from "../graph/shape.ts";
-import { asTensor, checkSameDType, reshapeTo, type TensorLike, wrap } from "./convert.ts";
+import { productOperand } from "./autocast.ts";
+import { checkSameDType, reshapeTo, type TensorLike, wrap } from "./convert.ts";
 import { add } from "./elementwise.ts";
 import type { Tensor } from "./tensor.ts";
 import { padAxes, unsqueeze } from "./views.ts";
@@ -89,7 +90,7 @@ function check(
 
 function withBias(subject: string, out: Tensor, bias: TensorLike | null | undefined): Tensor {
   if (bias === undefined || bias === null) return out;
-  const b = asTensor(bias);
+  const b = productOperand(bias);
   const channels = out.shape[1] as number;
   if (b.rank !== 1 || b.size !== channels)
     throw new ShapeError(subject, `expected a bias [${channels}], got ${formatShape(b.shape)}`);
@@ -151,11 +152,11 @@ export function conv2d(
   bias?: TensorLike | null,
   options: ConvOptions<Pair> = {},
 ): Tensor {
-  const kernel = asTensor(weight);
+  const kernel = productOperand(weight);
   const { groups = 1 } = options;
   const stride = pair("conv2d", "stride", options.stride ?? 1, 1);
   const dilation = pair("conv2d", "dilation", options.dilation ?? 1, 1);
-  return batched(asTensor(x), 4, (image) => {
+  return batched(productOperand(x), 4, (image) => {
     check("conv2d", image, kernel, 4, groups, "second");
     const padded = resolvePadding("conv2d", image, kernel.shape.slice(2), options.padding ?? 0, stride, dilation);
     const out = convolve("conv2d", padded.x, kernel, { stride, padding: padded.padding, dilation, groups });
@@ -170,13 +171,13 @@ export function conv1d(
   bias?: TensorLike | null,
   options: ConvOptions<Pair> = {},
 ): Tensor {
-  const kernel = asTensor(weight);
+  const kernel = productOperand(weight);
   const { groups = 1, padding = 0 } = options;
   const stride: [number, number] = [1, single("conv1d", "stride", options.stride ?? 1, 1)];
   const dilation: [number, number] = [1, single("conv1d", "dilation", options.dilation ?? 1, 1)];
   const around: Pair | "same" | "valid" =
     typeof padding === "string" ? padding : [0, single("conv1d", "padding", padding, 0)];
-  return batched(asTensor(x), 3, (signal) => {
+  return batched(productOperand(x), 3, (signal) => {
     check("conv1d", signal, kernel, 3, groups, "second");
     const flat = unsqueeze(kernel, 2);
     const padded = resolvePadding("conv1d", unsqueeze(signal, 2), flat.shape.slice(2), around, stride, dilation);
@@ -217,7 +218,7 @@ export function convTranspose2d(
   options: ConvTransposeOptions<Pair> = {},
 ): Tensor {
   const subject = "convTranspose2d";
-  const kernel = asTensor(weight);
+  const kernel = productOperand(weight);
   const { groups = 1 } = options;
   const geometry: ConvGeometry = {
     stride: pair(subject, "stride", options.stride ?? 1, 1),
@@ -226,7 +227,7 @@ export function convTranspose2d(
     groups,
   };
   const extra = pair(subject, "outputPadding", options.outputPadding ?? 0, 0);
-  return batched(asTensor(x), 4, (image) => {
+  return batched(productOperand(x), 4, (image) => {
     check(subject, image, kernel, 4, groups, "first");
     return withBias(subject, transposed(subject, image, kernel, geometry, extra), bias);
   });
@@ -240,7 +241,7 @@ export function convTranspose1d(
   options: ConvTransposeOptions<Pair> = {},
 ): Tensor {
   const subject = "convTranspose1d";
-  const kernel = asTensor(weight);
+  const kernel = productOperand(weight);
   const { groups = 1 } = options;
   const geometry: ConvGeometry = {
     stride: [1, single(subject, "stride", options.stride ?? 1, 1)],
@@ -249,7 +250,7 @@ export function convTranspose1d(
     groups,
   };
   const extra: [number, number] = [0, single(subject, "outputPadding", options.outputPadding ?? 0, 0)];
-  return batched(asTensor(x), 3, (signal) => {
+  return batched(productOperand(x), 3, (signal) => {
     check(subject, signal, kernel, 3, groups, "first");
     const out = transposed(subject, unsqueeze(signal, 2), unsqueeze(kernel, 2), geometry, extra);
     return withBias(subject, reshapeTo(out, [out.shape[0], out.shape[1], out.shape[3]] as number[]), bias);

@@ -7,6 +7,7 @@
 import { type DType, isFloat, isInteger } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, type Shape, sameShape } from "../graph/shape.ts";
+import { sensitiveOperand } from "./autocast.ts";
 import { asTensor, castTo, constantLike, reshapeTo, type TensorLike } from "./convert.ts";
 import { add, div, equal, greaterEqual, less, logicalAnd, mul, neg, notEqual, where } from "./elementwise.ts";
 import { type LossOptions, type Reduction, reduceLoss } from "./losses.ts";
@@ -107,7 +108,7 @@ function forProbabilities(
 
 /** A target given as a list is whole numbers unless it has the input's own shape. */
 function asTarget(subject: string, target: TensorLike, input: Shape, dtype: DType): Tensor {
-  const t = asTensor(target);
+  const t = sensitiveOperand(target);
   if (target instanceof Tensor) return t;
   return castTo(t, subject === "crossEntropy" && sameShape(t.shape, input) ? dtype : "int32");
 }
@@ -121,7 +122,7 @@ export function nllLoss(
   target: TensorLike,
   { weight, reduction = "mean", ignoreIndex = -100 }: NLLLossOptions = {},
 ): Tensor {
-  const x = asTensor(input);
+  const x = sensitiveOperand(input);
   const y = asTarget("nllLoss", target, x.shape, x.dtype);
   if (!isInteger(y.dtype)) throw new DTypeError("nllLoss", `expected int32 targets, got ${y.dtype}`);
   const over = classes("nllLoss", x, (t) => t, weight);
@@ -141,7 +142,7 @@ export function crossEntropy(
   if (!(labelSmoothing >= 0 && labelSmoothing <= 1)) {
     throw new ArgumentError(subject, `expected labelSmoothing in [0, 1], got ${labelSmoothing}`);
   }
-  const x = asTensor(input);
+  const x = sensitiveOperand(input);
   const y = asTarget(subject, target, x.shape, x.dtype);
   const over = classes(subject, x, (t, axis) => logSoftmax(t, { axis }), weight);
   if (isInteger(y.dtype)) {

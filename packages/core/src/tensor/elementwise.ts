@@ -6,6 +6,7 @@ import { checkDType, type DType, dtypes, isFloat, isInteger } from "../graph/dty
 import { ArgumentError, DTypeError } from "../graph/errors.ts";
 import { type BinaryOp, makeNode, type UnaryOp } from "../graph/node.ts";
 import { broadcastShapes } from "../graph/shape.ts";
+import { sensitiveOperand } from "./autocast.ts";
 import {
   asTensor,
   broadcastTo,
@@ -27,6 +28,9 @@ function unary(op: UnaryOp, x: Tensor, dtype: DType = x.dtype): Tensor {
 }
 
 const floatUnary = (op: UnaryOp, x: TensorLike): Tensor => unary(op, toFloat(x));
+
+/** What magnifies the rounding of its operand. */
+const sensitiveUnary = (op: UnaryOp, x: TensorLike): Tensor => floatUnary(op, sensitiveOperand(x));
 
 function numericUnary(op: UnaryOp, subject: string, x: TensorLike): Tensor {
   const t = asTensor(x);
@@ -87,7 +91,7 @@ export const wholeQuotient = (a: Tensor, b: Tensor): Tensor => binary("div", "di
  * products. Throws ArgumentError for an integer to a negative bare exponent.
  */
 export function pow(a: TensorLike, b: TensorLike): Tensor {
-  const [x, y] = promote("pow", [a, b]) as [Tensor, Tensor];
+  const [x, y] = promote("pow", [a, b]).map(sensitiveOperand) as [Tensor, Tensor];
   if (x.dtype === "bool") throw new DTypeError("pow", "takes numbers, got bool and bool; cast one of them first");
   if (typeof b === "number") {
     if (isInteger(x.dtype) && b < 0)
@@ -141,7 +145,7 @@ export function square(x: TensorLike): Tensor {
   return binary("mul", "square", base, base);
 }
 
-export const reciprocal = (x: TensorLike): Tensor => floatUnary("reciprocal", x);
+export const reciprocal = (x: TensorLike): Tensor => sensitiveUnary("reciprocal", x);
 export const floor = (x: TensorLike): Tensor => rounding("floor", x);
 export const ceil = (x: TensorLike): Tensor => rounding("ceil", x);
 /** To the nearest whole number, halves to the even one. */
@@ -151,17 +155,17 @@ export const trunc = (x: TensorLike): Tensor => rounding("trunc", x);
 
 // Functions of calculus. Integers are taken as float32.
 
-export const exp = (x: TensorLike): Tensor => floatUnary("exp", x);
+export const exp = (x: TensorLike): Tensor => sensitiveUnary("exp", x);
 /** eˣ - 1, accurate near 0. */
-export const expm1 = (x: TensorLike): Tensor => floatUnary("expm1", x);
-export const log = (x: TensorLike): Tensor => floatUnary("log", x);
+export const expm1 = (x: TensorLike): Tensor => sensitiveUnary("expm1", x);
+export const log = (x: TensorLike): Tensor => sensitiveUnary("log", x);
 /** ln(1 + x), accurate near 0. */
-export const log1p = (x: TensorLike): Tensor => floatUnary("log1p", x);
+export const log1p = (x: TensorLike): Tensor => sensitiveUnary("log1p", x);
 export const log2 = (x: TensorLike): Tensor => mul(log(x), Math.LOG2E);
 export const log10 = (x: TensorLike): Tensor => mul(log(x), Math.LOG10E);
 export const sqrt = (x: TensorLike): Tensor => floatUnary("sqrt", x);
 /** 1 / √x. */
-export const rsqrt = (x: TensorLike): Tensor => floatUnary("rsqrt", x);
+export const rsqrt = (x: TensorLike): Tensor => sensitiveUnary("rsqrt", x);
 export const sin = (x: TensorLike): Tensor => floatUnary("sin", x);
 export const cos = (x: TensorLike): Tensor => floatUnary("cos", x);
 export const tan = (x: TensorLike): Tensor => floatUnary("tan", x);
@@ -171,7 +175,7 @@ export const sigmoid = (x: TensorLike): Tensor => floatUnary("sigmoid", x);
 /** The error function. */
 export const erf = (x: TensorLike): Tensor => floatUnary("erf", x);
 /** ln(1 + eˣ) without overflow: the primitive under `softplus`, whose beta and threshold it lacks. */
-export const log1pExp = (x: TensorLike): Tensor => floatUnary("softplus", x);
+export const log1pExp = (x: TensorLike): Tensor => sensitiveUnary("softplus", x);
 /** max(x, 0); NaN passes; derivative 0 at 0. */
 export const relu = (x: TensorLike): Tensor => numericUnary("relu", "relu", x);
 

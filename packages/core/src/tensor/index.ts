@@ -3,6 +3,7 @@ import "./methods.ts";
 
 export * from "./activations.ts";
 export * from "./attention.ts";
+export { type AutocastDType, autocast, autocastDType } from "./autocast.ts";
 export { type Axis, asTensor, broadcastTo, defaultDType, resultType, type TensorLike } from "./convert.ts";
 export {
   type ConvOptions,

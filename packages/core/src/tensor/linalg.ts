@@ -2,6 +2,7 @@
 import { DTypeError, ShapeError } from "../graph/errors.ts";
 import { makeNode } from "../graph/node.ts";
 import { broadcastShapes, formatShape, sizeOf } from "../graph/shape.ts";
+import { productOperand } from "./autocast.ts";
 import { asTensor, broadcastTo, checkSameDType, constant, reshapeTo, type TensorLike, wrap } from "./convert.ts";
 import { add, mul } from "./elementwise.ts";
 import { reduceNode, sum } from "./reduce.ts";
@@ -22,7 +23,7 @@ export function matmulNode(a: Tensor, b: Tensor): Tensor {
  * not bool). Throws ShapeError when the inner sizes differ.
  */
 export function matmul(a: TensorLike, b: TensorLike): Tensor {
-  const [x, y] = [asTensor(a), asTensor(b)];
+  const [x, y] = [productOperand(a), productOperand(b)];
   const dtype = checkSameDType("matmul", x, y);
   if (dtype === "bool") throw new DTypeError("matmul", "takes numbers, got bool; cast first");
   if (x.rank === 0 || y.rank === 0) {
@@ -68,7 +69,7 @@ export function linear(x: TensorLike, weight: TensorLike, bias?: TensorLike | nu
   }
   const out = matmul(input, w.rank === 2 ? transpose(w) : w);
   if (bias === undefined || bias === null) return out;
-  const b = asTensor(bias);
+  const b = productOperand(bias);
   if (w.rank === 2 && (b.rank > 1 || (b.rank === 1 && b.size !== w.shape[0] && b.size !== 1))) {
     throw new ShapeError("linear", `expected a bias [${w.shape[0]}], got ${formatShape(b.shape)}`);
   }

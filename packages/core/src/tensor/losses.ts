@@ -5,6 +5,7 @@
 import { isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, sameShape } from "../graph/shape.ts";
+import { sensitiveOperand } from "./autocast.ts";
 import { asTensor, castTo, type TensorLike } from "./convert.ts";
 import {
   abs,
@@ -48,7 +49,7 @@ export function reduceLoss(subject: string, loss: Tensor, reduction: Reduction):
 }
 
 function floats(subject: string, x: TensorLike): Tensor {
-  const t = asTensor(x);
+  const t = sensitiveOperand(x);
   if (!isFloat(t.dtype)) throw new DTypeError(subject, `takes a float input, got ${t.dtype}`);
   return t;
 }
@@ -56,7 +57,7 @@ function floats(subject: string, x: TensorLike): Tensor {
 /** Input and target of one shape; a target that is a bare number or scalar is compared with every element. */
 function operands(subject: string, input: TensorLike, target: TensorLike): [Tensor, Tensor] {
   const x = floats(subject, input);
-  const y = asTensor(target, target instanceof Tensor ? undefined : x.dtype);
+  const y = sensitiveOperand(target instanceof Tensor ? target : asTensor(target, x.dtype));
   if (y.rank !== 0 && !sameShape(x.shape, y.shape)) {
     throw new ShapeError(
       subject,

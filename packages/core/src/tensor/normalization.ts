@@ -2,6 +2,7 @@
 import { isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { formatShape, type Shape, sameShape, sizeOf } from "../graph/shape.ts";
+import { sensitiveOperand } from "./autocast.ts";
 import { asTensor, castTo, reshapeTo, type TensorLike, widen } from "./convert.ts";
 import { add, div, mul, rsqrt, square, stopGradient, sub } from "./elementwise.ts";
 import { reduceNode } from "./reduce.ts";
@@ -80,7 +81,7 @@ export interface LayerNormOptions {
 
 /** Normalises over the trailing axes (https://arxiv.org/abs/1607.06450). */
 export function layerNorm(x: TensorLike, { normalizedShape, weight, bias, eps = 1e-5 }: LayerNormOptions): Tensor {
-  const t = floats("layerNorm", x);
+  const t = floats("layerNorm", sensitiveOperand(x));
   const { axes, shape } = trailingAxes("layerNorm", t, normalizedShape);
   const { centered, variance } = moments(widen(t), axes);
   const normalized = mul(centered, rsqrt(add(variance, eps)));
@@ -89,7 +90,7 @@ export function layerNorm(x: TensorLike, { normalizedShape, weight, bias, eps = 
 
 /** x / √(mean(x²) + eps) over the trailing axes, times weight (https://arxiv.org/abs/1910.07467). */
 export function rmsNorm(x: TensorLike, { normalizedShape, weight, eps = 1e-6 }: RMSNormOptions): Tensor {
-  const t = floats("rmsNorm", x);
+  const t = floats("rmsNorm", sensitiveOperand(x));
   const { axes, shape } = trailingAxes("rmsNorm", t, normalizedShape);
   const wide = widen(t);
   const normalized = mul(wide, rsqrt(add(meanOver(square(wide), axes), eps)));
@@ -112,7 +113,7 @@ export interface GroupNormOptions {
 
 /** Normalises each sample over groups of channels and all space; x [n, c, …] (https://arxiv.org/abs/1803.08494). */
 export function groupNorm(x: TensorLike, { numGroups, weight, bias, eps = 1e-5 }: GroupNormOptions): Tensor {
-  const t = floats("groupNorm", x);
+  const t = floats("groupNorm", sensitiveOperand(x));
   if (t.rank < 2) throw new ShapeError("groupNorm", `expected input [n, c, …], got ${formatShape(t.shape)}`);
   const [n, c] = t.shape as [number, number];
   if (!Number.isInteger(numGroups) || numGroups < 1 || c % numGroups !== 0) {

@@ -6,6 +6,7 @@ import { type DType, isFloat } from "../graph/dtype.ts";
 import { ArgumentError, DTypeError, ShapeError } from "../graph/errors.ts";
 import { makeNode, type ReduceOp } from "../graph/node.ts";
 import { formatShape, normalizeAxes, normalizeAxis, type Shape, sizeOf } from "../graph/shape.ts";
+import { sensitiveOperand } from "./autocast.ts";
 import {
   type Axis,
   asTensor,
@@ -68,7 +69,7 @@ const finish = (reduced: Tensor, shape: Shape, axes: readonly number[], keepDim:
   keepDim ? reshapeTo(reduced, withOnes(shape, axes)) : reduced;
 
 const counted = (x: TensorLike): Tensor => {
-  const t = asTensor(x);
+  const t = sensitiveOperand(x);
   return t.dtype === "bool" ? castTo(t, "int32") : t;
 };
 
@@ -81,7 +82,7 @@ export function sum(x: TensorLike, { axis, keepDim }: ReduceOptions = {}): Tenso
 
 /** Arithmetic mean, a float (bools and integers: of float32); NaN over nothing. */
 export function mean(x: TensorLike, { axis, keepDim }: ReduceOptions = {}): Tensor {
-  const t = asTensor(x);
+  const t = sensitiveOperand(x);
   const float = isFloat(t.dtype) ? t : castTo(t, defaultDType);
   const axes = reductionAxes("mean", axis, t.rank);
   const result = div(reduceNode("sum", widen(float), axes), countOf(t.shape, axes));
@@ -184,7 +185,7 @@ export function std(x: TensorLike, { axis, keepDim, correction = 1 }: VarianceOp
 
 /** ln Σ eˣ, shifted by the maximum so that nothing overflows; -Infinity over nothing. */
 export function logSumExp(x: TensorLike, { axis, keepDim }: ReduceOptions = {}): Tensor {
-  const t = toFloat(x);
+  const t = toFloat(sensitiveOperand(x));
   const float = widen(t);
   const axes = reductionAxes("logSumExp", axis, t.rank);
   const done = (result: Tensor): Tensor => finish(castTo(result, t.dtype), t.shape, axes, keepDim);
@@ -206,7 +207,7 @@ export interface NormOptions extends ReduceOptions {
  * the largest or smallest magnitude (ShapeError over nothing).
  */
 export function norm(x: TensorLike, { p = 2, axis, keepDim }: NormOptions = {}): Tensor {
-  const given = asTensor(x);
+  const given = sensitiveOperand(x);
   if (!isFloat(given.dtype)) throw new DTypeError("norm", `takes floats, got ${given.dtype}`);
   const t = widen(given);
   if (typeof p !== "number" || Number.isNaN(p))

@@ -3,6 +3,7 @@
  * in every one of them. As in PyTorch, a row of -Infinity only gives NaN.
  */
 import { normalizeAxis } from "../graph/shape.ts";
+import { sensitiveOperand } from "./autocast.ts";
 import { castTo, reshapeTo, type TensorLike, toFloat, widen } from "./convert.ts";
 import { div, exp, log, stopGradient, sub } from "./elementwise.ts";
 import { reduceNode } from "./reduce.ts";
@@ -19,7 +20,7 @@ function shifted(
   x: TensorLike,
   axis: number,
 ): { centered: Tensor; total: (t: Tensor) => Tensor } | Tensor {
-  const t = widen(toFloat(x));
+  const t = widen(toFloat(sensitiveOperand(x)));
   // A scalar is a row of one, as in PyTorch.
   const at = normalizeAxis(subject, axis, Math.max(1, t.rank));
   const axes = t.rank === 0 ? [] : [at];
@@ -32,7 +33,7 @@ function shifted(
 /** eˣ / Σ eˣ along an axis. Integers are taken as float32. */
 export function softmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
   const parts = shifted("softmax", x, axis);
-  const { dtype } = toFloat(x);
+  const { dtype } = toFloat(sensitiveOperand(x));
   if (!("centered" in parts)) return castTo(parts, dtype);
   const e = exp(parts.centered);
   return castTo(div(e, parts.total(e)), dtype);
@@ -41,7 +42,7 @@ export function softmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tens
 /** x - ln Σ eˣ along an axis. */
 export function logSoftmax(x: TensorLike, { axis = -1 }: SoftmaxOptions = {}): Tensor {
   const parts = shifted("logSoftmax", x, axis);
-  const { dtype } = toFloat(x);
+  const { dtype } = toFloat(sensitiveOperand(x));
   if (!("centered" in parts)) return castTo(parts, dtype);
   return castTo(sub(parts.centered, log(parts.total(exp(parts.centered)))), dtype);
 }

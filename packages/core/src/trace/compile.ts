@@ -12,6 +12,7 @@ import { currentTrace, type Trace, withTrace } from "../runtime/context.ts";
 import { type Prepared, prepare, realize, withRealized } from "../runtime/evaluate.ts";
 import { meantBy } from "../runtime/failures.ts";
 import { Storage } from "../runtime/storage.ts";
+import { autocastDType } from "../tensor/autocast.ts";
 import { Parameter } from "../tensor/parameter.ts";
 import { Tensor } from "../tensor/tensor.ts";
 import { isPlain, mapTensors, tensorsIn } from "./structure.ts";
@@ -40,7 +41,7 @@ export function compile<Args extends unknown[], Result>(fn: (...args: Args) => R
 
   const find = (args: Args): Entry => {
     const backend = currentBackend();
-    const key = signatureOf(args);
+    const key = `${autocastDType()} ${signatureOf(args)}`;
     const known = entries.get(key) ?? [];
     const valid = known.find((entry) => entry.backend === backend && entry.trace.guards.every((holds) => holds()));
     if (valid) return valid;

@@ -9,13 +9,13 @@ import {
   type Program,
   simplifyLoop,
   sizeOf,
+  withSimpleConditions,
 } from "@thalweg/core/backend";
 import { usesUniforms } from "../body/index.ts";
 import type { Code } from "../code.ts";
 import type { FunctionBuilder, Local } from "../emit/index.ts";
 import type { Features } from "../features.ts";
 import type { CompiledKernel, Launch, Pointer } from "../launch.ts";
-import { withSimpleConditions } from "./conditions.ts";
 import { Nest } from "./nest.ts";
 import { planOf } from "./plan.ts";
 import { scratchRowBytes } from "./rows.ts";

@@ -1,5 +1,5 @@
 /** A compiled Program: its module, and the table through which it finds everything. */
-import { BackendError, type Executable, IndexError, type Program } from "@thalweg/core/backend";
+import { BackendError, type Executable, IndexError, overwrittenBuffers, type Program } from "@thalweg/core/backend";
 import { Code } from "../code.ts";
 import { engine, type WasmFunction } from "../engine.ts";
 import type { Features } from "../features.ts";
@@ -10,7 +10,6 @@ import { control } from "../threads/control.ts";
 import type { Pool } from "../threads/pool.ts";
 import { emitDriver } from "./driver.ts";
 import { mathFunctions } from "./mathFunctions.ts";
-import { overwrittenBuffers } from "./overwritten.ts";
 import { layOut, type TableLayout, tableOffsets } from "./table.ts";
 
 /** What the executables of a backend share. */

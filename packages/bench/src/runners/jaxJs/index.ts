@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import type { WorkloadSpec } from "../../spec.ts";
-import { type LoadOptions, type Refusal, type Runner, type Session, textOption } from "../session.ts";
+import { beyondFloat32, type LoadOptions, type Refusal, type Runner, type Session, textOption } from "../session.ts";
 import type { Jax } from "./library.ts";
 import { elementwiseSession, layerNormSession, matmulSession, softmaxSession } from "./operations.ts";
 import { cnnSession, gptSession, mlpSession } from "./training.ts";
@@ -26,6 +26,8 @@ export async function loadJaxJs({ options }: LoadOptions): Promise<Runner> {
 }
 
 function start(jax: Jax, spec: WorkloadSpec): Session | Refusal {
+  const refusal = beyondFloat32(spec);
+  if (refusal) return refusal;
   switch (spec.kind) {
     case "matmul":
       return matmulSession(jax, spec);

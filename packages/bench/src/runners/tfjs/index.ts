@@ -1,7 +1,7 @@
 /** TensorFlow.js in Node, on its cpu or its wasm backend, from the folder it was installed into. */
 import { createRequire } from "node:module";
 import type { WorkloadSpec } from "../../spec.ts";
-import { type LoadOptions, type Refusal, type Runner, type Session, textOption } from "../session.ts";
+import { beyondFloat32, type LoadOptions, type Refusal, type Runner, type Session, textOption } from "../session.ts";
 import type { Tfjs, TfjsWasm } from "./library.ts";
 import { elementwiseSession, layerNormSession, matmulSession, softmaxSession } from "./operations.ts";
 import { cnnSession, gptSession, mlpSession } from "./training.ts";
@@ -29,6 +29,8 @@ export async function loadTfjs({ threads, options }: LoadOptions): Promise<Runne
 }
 
 function start(tf: Tfjs, spec: WorkloadSpec): Session | Refusal {
+  const refusal = beyondFloat32(spec);
+  if (refusal) return refusal;
   switch (spec.kind) {
     case "matmul":
       return matmulSession(tf, spec);

@@ -1,6 +1,7 @@
 /** Single operations, each a compiled function. */
 import {
   add,
+  cast,
   compile,
   fromHost,
   layerNorm,
@@ -15,12 +16,16 @@ import {
 import type { SpecOf } from "../../spec.ts";
 import { elementwiseInputs, layerNormInputs, matmulInputs, samplesAndMean, softmaxInput } from "../../values.ts";
 import type { Session } from "../session.ts";
-import { fence, read } from "./reading.ts";
+import { fence, numbersOf, read } from "./reading.ts";
 
-export function matmulSession({ size }: SpecOf<"matmul">): Session {
+export function matmulSession({ size, dtype = "float32", onDevice: stays = false }: SpecOf<"matmul">): Session {
   const inputs = matmulInputs(size);
-  const [a, b] = [fromHost(inputs.a, [size, size], "float32"), fromHost(inputs.b, [size, size], "float32")];
+  const round = compile((x: Tensor) => cast(x, dtype));
+  const [a, b] = [inputs.a, inputs.b]
+    .map((values) => fromHost(values, [size, size], "float32"))
+    .map((x) => (dtype === "float32" ? x : round(x))) as [Tensor, Tensor];
   const multiply = compile((x: Tensor, y: Tensor) => matmul(x, y));
+  if (stays) return onDevice(() => multiply(a, b));
   let product: ArrayLike<number> = [];
   return {
     run: () => {
@@ -35,21 +40,18 @@ export function matmulSession({ size }: SpecOf<"matmul">): Session {
 }
 
 /**
- * Runs until the result is there, on the device; it is read for the check alone. The one before is disposed of first, as
+ * The result stays on the device; it is read for the check alone. The one before is disposed of first, as
  * PyTorch and the JavaScript peers free theirs: what is measured is the operation, not the engine's collector.
  */
 function onDevice(compute: () => Tensor): Session {
-  const done = fence();
   let result: Tensor | undefined;
   return {
     run() {
       result?.dispose();
       result = compute();
-      return done();
     },
-    async check() {
-      return samplesAndMean((await (result as Tensor).data()) as ArrayLike<number>);
-    },
+    finish: fence(),
+    check: async () => samplesAndMean(await numbersOf(result as Tensor)),
   };
 }
 

@@ -1,5 +1,5 @@
 /** Whole training steps of networks built from modules, each one compiled function. */
-import { add, compile, fromHost, type Parameter, reshape, type Tensor } from "@thalweg/core";
+import { add, compile, fromHost, type Parameter, linear as project, reshape, type Tensor } from "@thalweg/core";
 import { adam, adamW, type Optimizer, sgd } from "@thalweg/core/optim";
 import {
   type AnyModule,
@@ -19,7 +19,8 @@ import {
 import type { SpecOf } from "../../spec.ts";
 import { images, labels, learningRate, tokens } from "../../values.ts";
 import { cnnWeights, gptWeights, mlpWeights, type ParameterStart, startOf } from "../../weights.ts";
-import type { Session } from "../session.ts";
+import type { Refusal, Session } from "../session.ts";
+import { mixedPrecision } from "./mixedPrecision.ts";
 import { fence, read } from "./reading.ts";
 
 /** Puts the starting values into a network's parameters, which come in the same order. */
@@ -106,26 +107,31 @@ function block(width: number, heads: number) {
   });
 }
 
-function gpt({ vocabulary, width, heads, layers, context }: Omit<SpecOf<"gpt">, "kind" | "batch">) {
+function gpt({ vocabulary, width, heads, layers, context, tied = false }: Omit<SpecOf<"gpt">, "kind" | "batch">) {
   const table = embedding(vocabulary, width);
   // Every position is there, in order: the whole table is added.
   const positions = embedding(context, width);
   const blocks = Array.from({ length: layers }, () => block(width, heads));
   const norm = layerNorm(width);
-  const head = linear(width, vocabulary, { bias: false });
-  return module({ tokens: table, positions, blocks, norm, head }, (indices: Tensor) => {
+  const body = (indices: Tensor): Tensor => {
     const start = add(table(indices), positions.weight);
-    return head(norm(blocks.reduce((x, next) => next(x), start)));
-  });
+    return norm(blocks.reduce((x, next) => next(x), start));
+  };
+  const parts = { tokens: table, positions, blocks, norm };
+  if (tied) return module(parts, (indices: Tensor) => project(body(indices), table.weight));
+  const head = linear(width, vocabulary, { bias: false });
+  return module({ ...parts, head }, (indices: Tensor) => head(body(indices)));
 }
 
-export function gptSession(spec: SpecOf<"gpt">): Session {
-  const { vocabulary, context, batch } = spec;
+export function gptSession(spec: SpecOf<"gpt">): Session | Refusal {
+  const { vocabulary, context, batch, compute } = spec;
+  const mixed = mixedPrecision(compute);
+  if (!mixed) return { reason: `this @thalweg/core has no autocast to ${compute}` };
   const model = gpt(spec);
   const parameters = fill(model, gptWeights(spec));
   const { inputs, targets } = tokens(batch, context, vocabulary);
   const loss = (input: Tensor, target: Tensor): Tensor =>
-    crossEntropy(reshape(model(input), [batch * context, vocabulary]), target);
+    mixed(() => crossEntropy(reshape(model(input), [batch * context, vocabulary]), target));
   return training(
     loss,
     adamW(parameters, { lr: learningRate }),

@@ -2,9 +2,9 @@
 import { compile, fromHost, Parameter, type Tensor } from "@thalweg/core";
 import { optimizersByName } from "@thalweg/core/optim";
 import type { SpecOf } from "../../spec.ts";
-import { samples, updateInputs, updateLearningRate } from "../../values.ts";
+import { updateInputs, updateLearningRate } from "../../values.ts";
 import type { Refusal, Session } from "../session.ts";
-import { fence } from "./reading.ts";
+import { fence, samplesOf } from "./reading.ts";
 
 export function updateSession({ optimizer, size, tensors }: SpecOf<"optimizer">): Session | Refusal {
   const make = Object.hasOwn(optimizersByName, optimizer) ? optimizersByName[optimizer] : undefined;
@@ -17,12 +17,9 @@ export function updateSession({ optimizer, size, tensors }: SpecOf<"optimizer">)
   const gradients = inputs.gradients.map((values) => fromHost(values, shape, "float32"));
   const rule = make(parameters, { lr: updateLearningRate });
   const update = compile((given: Tensor[]) => rule.update(given));
-  const done = fence();
   return {
-    run() {
-      update(gradients);
-      return done();
-    },
-    check: async () => samples((await (parameters[0] as Parameter).data()) as ArrayLike<number>),
+    run: () => void update(gradients),
+    finish: fence(),
+    check: () => samplesOf(parameters[0] as Parameter),
   };
 }

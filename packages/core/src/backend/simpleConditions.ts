@@ -2,8 +2,9 @@
  * Conditions on fewer variables. Where neighbours along one axis were put together (a concatenation read through a reshape),
  * 256 ≤ 32·i + j < 384 with j below 32 is 8 ≤ i < 12: a test outside of the loop over j instead of one per element.
  */
-import type { Condition, Instruction, Stage } from "@thalweg/core/backend";
-import type { Space } from "./space.ts";
+import type { Condition, Instruction, LoopKernel, Stage } from "./program.ts";
+
+type Space = Pick<LoopKernel, "outer" | "inner" | "stages">;
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
 

@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
-import { at } from "../testLoops.ts";
-import { withoutRests } from "./conditions.ts";
+import type { Affine } from "./program.ts";
+import { withoutRests } from "./simpleConditions.ts";
+
+const at = (strides: readonly number[], offset = 0): Affine => ({ offset, strides });
 
 test.each([
   ["a concatenation of whole rows", at([0, 32, 1], -256), 0, 128, at([0, 32, 0]), 256, 384],

@@ -1,5 +1,8 @@
 /** Which buffers a Program writes in full: what they held before does not matter. */
-import { type Access, accessesOf, isInjective, type Program, sizeOf } from "@thalweg/core/backend";
+import { sizeOf } from "../graph/shape.ts";
+import { type Access, accessesOf } from "./accesses.ts";
+import { isInjective } from "./bounds.ts";
+import type { Program } from "./program.ts";
 
 /** The store happens as often as the buffer has elements, each time at another one. */
 function covers(program: Program, { buffer, kind, at, sizes }: Access): boolean {

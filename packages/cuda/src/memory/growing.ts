@@ -1,0 +1,29 @@
+/** One block that all Programs share, as large as the largest of them needs. */
+import type { Timeline } from "../stream/timeline.ts";
+import type { Block, DevicePool } from "./pool.ts";
+
+export class GrowingBlock {
+  readonly #pool: DevicePool;
+  readonly #timeline: Timeline;
+  #block: Block | undefined;
+
+  constructor(pool: DevicePool, timeline: Timeline) {
+    this.#pool = pool;
+    this.#timeline = timeline;
+  }
+
+  get bytes(): number {
+    return this.#block?.bytes ?? 0;
+  }
+
+  /** Its address with at least `bytes` behind it; changes when it grows. */
+  address(bytes: number): number {
+    if (bytes === 0) return 0;
+    if (this.#block === undefined || this.#block.bytes < bytes) {
+      if (this.#block) this.#pool.free(this.#block, this.#timeline.submitted);
+      this.#block = undefined;
+      this.#block = this.#pool.allocate(bytes);
+    }
+    return this.#block.address;
+  }
+}
