@@ -418,6 +418,12 @@ extern "C" int printf(const char*, ...);
   ((condition) ? (void)0 : thalwegEmulationState.runtime->fail("assertion failed: " #condition " (line " THALWEG_LINE(__LINE__) ")"))
 inline void __trap() { thalwegEmulationState.runtime->fail("__trap"); }
 inline void __nanosleep(unsigned) { thalwegEmulationState.runtime->yield(); }
+#ifdef __x86_64__
 inline long long clock64() { return (long long)__builtin_ia32_rdtsc(); }
-inline int clock() { return int(clock64()); }
+#else
+inline long long clock64() {
+  static long long calls = 0;
+  return calls += 1000;
+}
+#endif
 #define __builtin_assume(condition) ((void)0)

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -18,27 +17,26 @@ namespace emulation {
 // ucontext).
 class Fiber {
  public:
-  // A stack of its own, below which lies a page that must not be touched. `index` tells it from other fibers.
-  void allocate(size_t index);
+  // A stack of its own, below which lie pages that must not be touched. `index` tells it from other fibers. False where there
+  // is no memory.
+  bool allocate(size_t index);
   void release();
   // The next switch to it begins `entry`, which must never return.
   void begin(void (*entry)());
-  // Whether this address lies in the page below the stack.
+  // Whether this address lies in the pages below the stack.
   bool overflows(const void* address) const {
     const char* at = static_cast<const char*>(address);
-    return memory != nullptr && at >= memory && at < memory + guardBytes();
+    return memory != nullptr && at >= memory && at < memory + guardBytes;
   }
   // Stops here, into `from`, and continues where `to` stopped.
   static void change(Fiber& from, Fiber& to);
 
  private:
   static constexpr size_t stackBytes = 256 * 1024;
-  static size_t guardBytes() {
-    static const size_t bytes = size_t(sysconf(_SC_PAGESIZE));
-    return bytes;
-  }
+  // More than a page, since a large frame may begin far below.
+  static constexpr size_t guardBytes = 256 * 1024;
   uintptr_t top() const {
-    return (reinterpret_cast<uintptr_t>(memory) + guardBytes() + stackBytes - offset) & ~uintptr_t(63);
+    return (reinterpret_cast<uintptr_t>(memory) + guardBytes + stackBytes - offset) & ~uintptr_t(63);
   }
 
   void* stopped = nullptr;
@@ -46,21 +44,22 @@ class Fiber {
   size_t offset = 0;
 };
 
-inline void Fiber::allocate(size_t index) {
-  const size_t bytes = stackBytes + guardBytes();
+inline bool Fiber::allocate(size_t index) {
+  const size_t bytes = stackBytes + guardBytes;
   void* mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK, -1, 0);
-  if (mapped == MAP_FAILED) throw std::bad_alloc();
-  if (mprotect(mapped, guardBytes(), PROT_NONE) != 0) {
+  if (mapped == MAP_FAILED) return false;
+  if (mprotect(mapped, guardBytes, PROT_NONE) != 0) {
     munmap(mapped, bytes);
-    throw std::bad_alloc();
+    return false;
   }
   memory = static_cast<char*>(mapped);
   // Tops at different places in their pages, or the hot ends of a block's stacks would share a few sets of the cache.
   offset = index * 320 % 4096;
+  return true;
 }
 
 inline void Fiber::release() {
-  if (memory != nullptr) munmap(memory, stackBytes + guardBytes());
+  if (memory != nullptr) munmap(memory, stackBytes + guardBytes);
   memory = nullptr;
 }
 
@@ -160,8 +159,8 @@ inline void Fiber::change(Fiber& from, Fiber& to) { thalwegSwitchFiber(&from.sto
 inline void Fiber::begin(void (*entry)()) {
   auto* context = reinterpret_cast<ucontext_t*>((top() - sizeof(ucontext_t)) & ~uintptr_t(63));
   getcontext(context);
-  context->uc_stack.ss_sp = memory + guardBytes();
-  context->uc_stack.ss_size = size_t(reinterpret_cast<char*>(context) - (memory + guardBytes()));
+  context->uc_stack.ss_sp = memory + guardBytes;
+  context->uc_stack.ss_size = size_t(reinterpret_cast<char*>(context) - (memory + guardBytes));
   context->uc_link = nullptr;
   makecontext(context, entry, 0);
   stopped = context;

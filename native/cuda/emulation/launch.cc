@@ -1,5 +1,6 @@
 #include "launch.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -22,9 +23,12 @@ namespace {
 
 using Invoke = void (*)(void*, const uint64_t*);
 
+template <size_t>
+using Word = uint64_t;
+
 template <size_t... Index>
 void invokeWith(void* function, const uint64_t* arguments, std::index_sequence<Index...>) {
-  reinterpret_cast<void (*)(decltype(arguments[Index])...)>(function)(arguments[Index]...);
+  reinterpret_cast<void (*)(Word<Index>...)>(function)(arguments[Index]...);
 }
 
 template <size_t Count>
@@ -300,7 +304,10 @@ void beginWork() { here().work(); }
 Fiber& Multiprocessor::takeFiber() {
   if (free.empty()) {
     fibers.push_back(std::make_unique<Fiber>());
-    fibers.back()->allocate(fibers.size());
+    if (!fibers.back()->allocate(fibers.size())) {
+      fibers.pop_back();
+      fail(emulationFailed, "no memory for a stack");
+    }
     fibers.back()->begin(beginWork);
     free.push_back(fibers.back().get());
   }
@@ -555,7 +562,22 @@ EmulationStatus emulationLaunchIn(EmulationState* state, void* function, const u
 // Defined by emulation.h in a text that is linked with this file.
 extern "C" __attribute__((weak)) EmulationState* const thalwegEmulation;
 
+namespace {
+EmulationState* bound = nullptr;
+}
+
+extern "C" bool emulationBind(void* library) {
+  auto* const* state = static_cast<EmulationState* const*>(dlsym(library, "thalwegEmulation"));
+  bound = state == nullptr ? nullptr : *state;
+  return bound != nullptr;
+}
+
 extern "C" int emulationLaunch(void* function, const uint32_t grid[3], const uint32_t block[3], uint32_t sharedBytes,
                                const uint64_t* arguments, uint32_t count, char* error, size_t errorSize) {
-  return emulationLaunchIn(thalwegEmulation, function, grid, block, sharedBytes, arguments, count, error, errorSize);
+  EmulationState* state = bound != nullptr || &thalwegEmulation == nullptr ? bound : thalwegEmulation;
+  if (state == nullptr) {
+    if (errorSize != 0) snprintf(error, errorSize, "no kernels are linked or bound");
+    return emulationInvalid;
+  }
+  return emulationLaunchIn(state, function, grid, block, sharedBytes, arguments, count, error, errorSize);
 }

@@ -27,6 +27,9 @@ EmulationStatus emulationLaunchIn(EmulationState* state, void* function, const u
                                   uint32_t sharedBytes, const uint64_t* arguments, uint32_t count, char* error,
                                   size_t errorSize);
 
-// The same for kernels linked into the program itself.
+// The same for kernels linked into the program itself, or in the library last given to `emulationBind`.
 extern "C" int emulationLaunch(void* function, const uint32_t grid[3], const uint32_t block[3], uint32_t sharedBytes,
                                const uint64_t* arguments, uint32_t count, char* error, size_t errorSize);
+
+// Of which library (a handle from dlopen) the kernels are that `emulationLaunch` gets; whether it has kernels at all.
+extern "C" bool emulationBind(void* library);

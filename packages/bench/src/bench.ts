@@ -1,5 +1,6 @@
 /** Backends and peers on the workloads, with what the machine could do at most. */
 import type { BenchReport, MachineLimits, MachineReport, Ratio, WorkloadResult } from "./benchReport.ts";
+import { bestDevices, measureDevices } from "./limits/device.ts";
 import { bestLimits, measureLimits } from "./limits/limits.ts";
 import { machineReport } from "./machine.ts";
 import {
@@ -11,6 +12,7 @@ import {
   type Runner,
 } from "./measure.ts";
 import { RunnerError, RunnerProcess, runnerLaunch } from "./process.ts";
+import { type Place, shareOfLimit } from "./shareOfLimit.ts";
 import type { Workload } from "./spec.ts";
 
 /** A backend by what another process needs to make one. */
@@ -34,12 +36,14 @@ export interface BenchOptions extends Omit<MeasureOptions, "onProgress"> {
   readonly on?: BenchCallbacks;
   /** What the machine can do with these numbers of threads: asked before the workloads and after them, the better answer counts. */
   readonly measureLimits?: (threads: readonly number[]) => Promise<readonly MachineLimits[]>;
+  /** Whether a large workload is measured on a processor, too, where it may take minutes. Default: none is. */
+  readonly largeOnProcessor?: (workload: Workload) => boolean;
 }
 
 /** Told as a benchmark goes on. */
 export interface BenchCallbacks {
   /** All runners have started once; the machine's limits as measured so far. */
-  readonly started?: (start: Pick<BenchReport, "machine" | "versions" | "threads">) => void;
+  readonly started?: (start: Pick<BenchReport, "machine" | "versions" | "threads" | "devices">) => void;
   readonly progress?: (progress: Progress) => void;
   /** A workload is done: its part of the report. */
   readonly measured?: (part: WorkloadPart) => void;
@@ -51,31 +55,44 @@ export type WorkloadPart = Pick<BenchReport, "results" | "missing" | "ratios"> &
 export async function bench(options: BenchOptions): Promise<BenchReport> {
   const { runners, workloads, threads: wanted, on = {}, measureLimits: limits = measureLimits } = options;
   const date = new Date().toISOString();
-  const { versions, threads } = await probe(runners, wanted);
-  const threadCounts = Object.values(threads);
-  const before = await limits(threadCounts);
-  on.started?.({ machine: machineReport(before), versions, threads });
+  const probed = await probe(runners, wanted);
+  const { threads, devices } = probed;
+  const threadCounts = Object.entries(threads).flatMap(([name, count]) => (devices[name] === undefined ? [count] : []));
+  const limitsBefore = await limits(threadCounts);
+  const devicesBefore = await measureDevices(runners, devices);
+  const before = machineReport(limitsBefore, devicesBefore);
+  on.started?.({ machine: before, ...probed });
   const measurements: { workload: Workload; measurement: Measurement }[] = [];
   const partOf = (workload: Workload, measurement: Measurement, machine: MachineReport): WorkloadPart => {
-    const results = measurement.results.map((measured) => result(workload, measured, threads, machine.limits));
+    const placeOf = (runner: string): Place => ({ threads: threads[runner], device: devices[runner] });
+    const results = measurement.results.map((measured) =>
+      result(workload, measured, placeOf(measured.runner), machine),
+    );
     const missing = measurement.missing.map((entry) => ({ workload: workload.name, ...entry }));
     return { workload, results, missing, ratios: ratios(runners, results) };
   };
   for (const workload of workloads) {
-    const measurement = await measure(workload, runners, {
-      ...options,
-      ...(on.progress ? { onProgress: on.progress } : {}),
-    });
+    const tooLarge = (runner: Runner): boolean =>
+      workload.largeBytes !== undefined && devices[runner.name] === undefined && !options.largeOnProcessor?.(workload);
+    const { results, missing } = await measure(
+      workload,
+      runners.filter((runner) => !tooLarge(runner)),
+      { ...options, ...(on.progress ? { onProgress: on.progress } : {}) },
+    );
+    const leftOut = runners.filter(tooLarge).map(({ name }) => ({ runner: name, reason: whyLeftOut(workload) }));
+    const measurement = { results, missing: [...leftOut, ...missing] };
     measurements.push({ workload, measurement });
-    on.measured?.(partOf(workload, measurement, machineReport(before)));
+    on.measured?.(partOf(workload, measurement, before));
   }
-  const machine = machineReport(bestLimits(before, await limits(threadCounts)));
+  const machine = machineReport(
+    bestLimits(limitsBefore, await limits(threadCounts)),
+    bestDevices(devicesBefore, await measureDevices(runners, devices)),
+  );
   const parts = measurements.map(({ workload, measurement }) => partOf(workload, measurement, machine));
   return {
     date,
     machine,
-    versions,
-    threads,
+    ...probed,
     runners: runners.map(({ name, kind }) => ({ name, kind })),
     workloads: workloads.map(({ name, about }) => ({ name, about })),
     results: parts.flatMap((part) => part.results),
@@ -84,11 +101,14 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   };
 }
 
+const whyLeftOut = ({ largeBytes = 0 }: Workload): string =>
+  `large (it holds about ${(largeBytes / 1e9).toPrecision(2)} GB): meant for a device with memory of its own; on a processor only with --large, or by its whole name`;
+
 /** Starts every runner once: versions, and an early end when one cannot start. */
 async function probe(
   runners: readonly Runner[],
   threads: number | undefined,
-): Promise<Pick<BenchReport, "versions" | "threads">> {
+): Promise<Required<Pick<BenchReport, "versions" | "threads" | "devices">>> {
   const loaded = await Promise.all(
     runners.map(async ({ name, launch, options }) => {
       const process = new RunnerProcess(launch);
@@ -104,36 +124,29 @@ async function probe(
   return {
     versions: Object.fromEntries(loaded.map(([name, { description }]) => [name, description])),
     threads: Object.fromEntries(loaded.map(([name, answer]) => [name, answer.threads])),
+    devices: Object.fromEntries(loaded.flatMap(([name, { device }]) => (device === undefined ? [] : [[name, device]]))),
   };
 }
 
 function result(
-  { name: workload, flops, bytes }: Workload,
-  { runner, medianMs, p10Ms, p90Ms, peakBytes, note }: Measured,
-  threads: BenchReport["threads"],
-  limits: readonly MachineLimits[],
+  workload: Workload,
+  { times: _, ...measured }: Measured,
+  place: Place,
+  machine: MachineReport,
 ): WorkloadResult {
+  const { flops, bytes, tokens } = workload;
+  const { medianMs } = measured;
   const gflops = flops === undefined ? undefined : flops / (1e6 * medianMs);
   const gbps = bytes === undefined ? undefined : bytes / (1e6 * medianMs);
-  const limit = limits.find((measured) => measured.threads === threads[runner]);
-  const ofLimit = limit && shareOfLimit(gflops, gbps, limit);
+  const ofLimit = shareOfLimit(workload, { gflops, gbps }, place, machine);
   return {
-    ...{ workload, runner, medianMs, p10Ms, p90Ms },
+    workload: workload.name,
+    ...measured,
     ...(gflops === undefined ? {} : { gflops }),
     ...(gbps === undefined ? {} : { gbps }),
+    ...(tokens === undefined ? {} : { tokensPerSecond: (1000 * tokens) / medianMs }),
     ...(ofLimit === undefined ? {} : { ofLimit }),
-    ...(peakBytes === undefined ? {} : { peakBytes }),
-    ...(note === undefined ? {} : { note }),
   };
-}
-
-function shareOfLimit(
-  gflops: number | undefined,
-  gbps: number | undefined,
-  { scalarGflops, simdGflops = scalarGflops, copyGbps }: MachineLimits,
-): number | undefined {
-  if (gflops !== undefined) return gflops / simdGflops;
-  return gbps === undefined ? undefined : gbps / copyGbps;
 }
 
 /** Of every backend to every other runner that measured the same workload. */

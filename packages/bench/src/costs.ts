@@ -50,7 +50,10 @@ export function gptFlops({ vocabulary, width, layers, context, batch }: SpecOf<"
 export const gptTokens = ({ batch, context }: Pick<SpecOf<"gpt">, "batch" | "context">): number => batch * context;
 
 /** Elements of the state that a rule at its defaults keeps for a tensor of `size`; undefined where it takes none alone. */
-export function stateElements({ optimizer, size }: Pick<SpecOf<"optimizer">, "optimizer" | "size">): number | undefined {
+export function stateElements({
+  optimizer,
+  size,
+}: Pick<SpecOf<"optimizer">, "optimizer" | "size">): number | undefined {
   const rule = optimizersByName[optimizer]?.rules.torch;
   if (!rule) return undefined;
   const state = Object.values(rule.initialState(zeros([size]), rule.defaults, "weight"));

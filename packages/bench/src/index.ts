@@ -9,6 +9,7 @@ export {
 } from "./bench.ts";
 export type {
   BenchReport,
+  DeviceLimits,
   MachineLimits,
   MachineReport,
   Ratio,
@@ -29,9 +30,20 @@ export { type UpdateCosts, updateCosts } from "./optimizers/costs.ts";
 export { timeBeside, type UpdateTime, type UpdateTimeOptions } from "./optimizers/times.ts";
 export { baseline, type NamedUpdate, namedUpdates } from "./optimizers/updates.ts";
 export { named } from "./pattern.ts";
-export { findPeers, installPeers, PeerError, type PeerName, type PeerOptions, peerNames } from "./peers.ts";
+export {
+  type CompileMode,
+  compileModes,
+  findPeers,
+  installPeers,
+  PeerError,
+  type PeerName,
+  type PeerOptions,
+  peerNames,
+  type TorchDevice,
+  torchDevices,
+} from "./peers.ts";
 export { type Launch, RunnerError, RunnerProcess } from "./process.ts";
-export type { Answer, Request } from "./protocol.ts";
-export type { Workload, WorkloadKind, WorkloadSpec } from "./spec.ts";
+export type { Answer, DevicePeaks, Request } from "./protocol.ts";
+export type { Arithmetic, Workload, WorkloadKind, WorkloadSpec } from "./spec.ts";
 export { median, percentile } from "./statistics.ts";
-export { findWorkloads, workloads } from "./workloads.ts";
+export { findWorkloads, isMeant, workloads } from "./workloads.ts";

@@ -26,7 +26,7 @@ describe("findPeers", () => {
   it("names its peers", () => {
     expect(peerNames).toEqual([
       ...["tfjs-cpu", "tfjs-wasm", "jax-js"],
-      ...["pytorch", "pytorch-eager", "pytorch-foreach", "pytorch-fused"],
+      ...["pytorch", "pytorch-eager", "pytorch-foreach", "pytorch-fused", "pytorch-cudagraph", "pytorch-compile"],
     ]);
   });
 
@@ -61,5 +61,9 @@ describe("findPeers", () => {
     expect(runner?.launch.args.at(-1)).toMatch(/src[\\/]runners[\\/]pytorch\.py$/);
     const [foreach] = await findPeers(["pytorch-foreach"], { folder, python });
     expect(foreach).toMatchObject({ name: "pytorch-foreach", launch: runner?.launch, options: { form: "foreach" } });
+    const onCuda = { folder, python, device: "cuda", compileMode: "reduce-overhead" } as const;
+    const [compiled] = await findPeers(["pytorch-compile"], onCuda);
+    expect(compiled?.options).toEqual({ form: "compile", device: "cuda", compileMode: "reduce-overhead" });
+    expect((await findPeers(["pytorch"], { folder, python, device: "cpu" }))[0]?.options).toEqual({});
   });
 });

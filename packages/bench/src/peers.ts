@@ -30,12 +30,14 @@ const npmPeers = {
 
 const pythonPackages = ["torch==2.13.0", "numpy"] as const;
 
-/** PyTorch at its best, and with its optimizers in one form each. With their options for `load`. */
+/** PyTorch at its best; with its optimizers in one form each; as CUDA graphs; by torch.compile. With their options for `load`. */
 const pythonPeers = {
   pytorch: {},
   "pytorch-eager": { form: "eager" },
   "pytorch-foreach": { form: "foreach" },
   "pytorch-fused": { form: "fused" },
+  "pytorch-cudagraph": { form: "cudagraph" },
+  "pytorch-compile": { form: "compile" },
 } as const satisfies Record<string, Readonly<Record<string, unknown>>>;
 
 type NpmPeerName = keyof typeof npmPeers;
@@ -47,6 +49,13 @@ export const peerNames: readonly PeerName[] = [
 ];
 const isPython = (name: PeerName): name is PythonPeerName => Object.hasOwn(pythonPeers, name);
 
+export const torchDevices = ["cpu", "cuda"] as const;
+export type TorchDevice = (typeof torchDevices)[number];
+
+/** Modes of torch.compile, as PyTorch names them. */
+export const compileModes = ["default", "max-autotune-no-cudagraphs", "reduce-overhead", "max-autotune"] as const;
+export type CompileMode = (typeof compileModes)[number];
+
 /** A peer that is not there and cannot be installed by itself, or whose installation failed. */
 export class PeerError extends Error {
   override readonly name = "PeerError";
@@ -57,6 +66,10 @@ export interface PeerOptions {
   readonly folder?: string;
   /** The Python for PyTorch. Default: the one installed in the folder, else one of the path that has torch. */
   readonly python?: string;
+  /** What PyTorch computes on. Default cpu. */
+  readonly device?: TorchDevice;
+  /** How torch.compile compiles. Default: as it does by itself. */
+  readonly compileMode?: CompileMode;
   /** Told, in a line each, what is installed, and with what. */
   readonly onNotice?: (line: string) => void;
 }
@@ -127,7 +140,13 @@ async function findPytorch(name: PythonPeerName, options: PeerOptions): Promise<
     const problem = await whyNotTorch(python);
     if (problem === undefined) {
       const script = fileURLToPath(new URL("../src/runners/pytorch.py", import.meta.url));
-      return { name, kind: "peer", launch: { command: python, args: ["-u", script] }, options: pythonPeers[name] };
+      const { device = "cpu", compileMode } = options;
+      const load = {
+        ...pythonPeers[name],
+        ...(device === "cpu" ? {} : { device }),
+        ...(compileMode === undefined ? {} : { compileMode }),
+      };
+      return { name, kind: "peer", launch: { command: python, args: ["-u", script] }, options: load };
     }
     reasons.push(`${python}: ${problem}`);
   }

@@ -25,7 +25,7 @@ describe("RunnerProcess", () => {
     await runner.run(5);
     expect(await runner.measure(1)).toBe(12.5);
     expect(await runner.check()).toEqual([0.5, -1]);
-    expect(await runner.peakBytes()).toBe(1_000_000);
+    expect(await runner.memory()).toEqual({ peakBytes: 1_000_000 });
   });
 
   it("gives the reason why a workload cannot be done", async () => {

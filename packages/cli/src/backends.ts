@@ -72,6 +72,12 @@ export async function resolveBackend(spec: string): Promise<ResolvedBackend> {
   );
 }
 
+/** What the package of a known backend exports. Throws UnavailableError when it is not installed. */
+export async function importKnown(name: string): Promise<Exports> {
+  const { module } = await resolveBackend(name);
+  return (await import(module)) as Exports;
+}
+
 function moduleOf(target: string, isKnown: boolean, spec: string): string {
   if (!isKnown && (isAbsolute(target) || /^\.{1,2}[\\/]|\.[cm]?[jt]s$/.test(target))) {
     const path = resolve(target);

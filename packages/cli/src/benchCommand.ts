@@ -5,29 +5,43 @@ import {
   type BenchReport,
   backendRunner,
   bench,
+  type CompileMode,
+  compileModes,
   findPeers,
   findWorkloads,
   installPeers,
+  isMeant,
   type PeerName,
   peerNames,
   type Runner,
+  type TorchDevice,
+  torchDevices,
   type Workload,
 } from "@thalweg/bench";
-import { type Command, InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError, Option } from "commander";
 import { backendNames, chooseBackend, defaultBackends, resolveBackend, UnavailableError } from "./backends.ts";
-import { benchTable, header, machineLines, missingLines } from "./benchTable.ts";
+import { benchTable, columnsFor, header, machineLines, missingLines, type TableShape } from "./benchTable.ts";
 import type { Io } from "./io.ts";
 
 interface BenchOptions {
   backends?: readonly string[];
   peers?: readonly PeerName[];
-  only?: readonly Workload[];
+  only?: Selection;
+  large: boolean;
   threads?: number;
   json: boolean;
   report?: string;
   python?: string;
+  device: TorchDevice;
+  compileMode?: CompileMode;
   install: boolean;
   list: boolean;
+}
+
+/** What `--only` names. */
+interface Selection {
+  readonly pattern: string;
+  readonly workloads: readonly Workload[];
 }
 
 /** Adds the command to `parent`; `whole` reads a count. */
@@ -50,6 +64,7 @@ export function addBenchCommand(parent: Command, io: Io, whole: (text: string) =
       "only workloads named by this: * stands for any text (default: all but the largest)",
       only,
     )
+    .option("--large", "the large workloads too, on processors as well, where they can take minutes each", false)
     .option(
       "--threads <n>",
       "threads of every runner that can have several (default: each as it does by itself)",
@@ -58,6 +73,13 @@ export function addBenchCommand(parent: Command, io: Io, whole: (text: string) =
     .option("--json", "print one JSON object with the results on stdout", false)
     .option("--report <file>", "write an HTML page with charts")
     .option("--python <path>", "a Python that has torch and numpy, for the peer pytorch")
+    .addOption(new Option("--device <name>", "what the peer pytorch computes on").choices(torchDevices).default("cpu"))
+    .addOption(
+      new Option(
+        "--compile-mode <mode>",
+        "how torch.compile compiles, for the peer pytorch (default: as by itself)",
+      ).choices(compileModes),
+    )
     .option("--install", "install the peers named, or all, and end", false)
     .option("--list", "list the workloads, and end", false)
     .action((options: BenchOptions) => runBench(options, io, command));
@@ -65,13 +87,16 @@ export function addBenchCommand(parent: Command, io: Io, whole: (text: string) =
 
 async function runBench(options: BenchOptions, io: Io, command: Command): Promise<void> {
   const peerOptions = {
+    device: options.device,
+    ...(options.compileMode === undefined ? {} : { compileMode: options.compileMode }),
     ...(options.python === undefined ? {} : { python: options.python }),
     onNotice: (line: string) => io.stderr.write(`${line}\n`),
   };
   if (options.install) return installPeers(options.peers ?? peerNames, peerOptions);
-  const workloads = options.only ?? findWorkloads();
+  const { only, large } = options;
+  const workloads = only?.workloads ?? findWorkloads(undefined, { large });
   if (options.list) {
-    const listed = options.only ?? findWorkloads("*");
+    const listed = only?.workloads ?? findWorkloads("*");
     const width = Math.max(...listed.map(({ name }) => name.length));
     for (const { name, about } of listed) io.stdout.write(`${name.padEnd(width)}  ${about}\n`);
     return;
@@ -92,7 +117,7 @@ async function runBench(options: BenchOptions, io: Io, command: Command): Promis
 async function measured(
   runners: readonly Runner[],
   workloads: readonly Workload[],
-  { threads, json }: BenchOptions,
+  { threads, json, only, large }: BenchOptions,
   io: Io,
 ): Promise<BenchReport> {
   const print = (text: string) => {
@@ -100,6 +125,7 @@ async function measured(
   };
   const backends = runners.filter(({ kind }) => kind === "backend").map(({ name }) => name);
   const show = progressLine(io);
+  const shape: TableShape = { runners, backends, more: columnsFor(workloads) };
   const total = workloads.length;
   let done = 0;
   show("machine");
@@ -108,10 +134,11 @@ async function measured(
       runners,
       workloads,
       ...(threads === undefined ? {} : { threads }),
+      largeOnProcessor: (workload) => large || (only !== undefined && isMeant(only.pattern, workload)),
       on: {
         started(start) {
           show();
-          print(`${machineLines(start)}\n${header(runners, backends)}`);
+          print(`${machineLines(start)}\n${header(shape)}`);
         },
         progress: ({ workload, runner, doing, done: share }) =>
           show(
@@ -119,7 +146,7 @@ async function measured(
           ),
         measured(part) {
           show();
-          print(benchTable(part, runners, backends));
+          print(benchTable(part, shape));
           done++;
         },
       },
@@ -172,9 +199,9 @@ function peers(text: string): PeerName[] {
   });
 }
 
-function only(text: string): readonly Workload[] {
+function only(text: string): Selection {
   try {
-    return findWorkloads(text);
+    return { pattern: text, workloads: findWorkloads(text) };
   } catch (error) {
     throw new InvalidArgumentError(error instanceof Error ? error.message : String(error));
   }

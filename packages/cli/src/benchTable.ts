@@ -1,5 +1,14 @@
 /** What `thalweg bench` prints: rows as they come, in columns whose widths are known before. */
-import type { BenchReport, MachineLimits, Ratio, Runner, WorkloadPart, WorkloadResult } from "@thalweg/bench";
+import type {
+  BenchReport,
+  DeviceLimits,
+  MachineLimits,
+  Ratio,
+  Runner,
+  Workload,
+  WorkloadPart,
+  WorkloadResult,
+} from "@thalweg/bench";
 import Table from "cli-table3";
 
 /** The machine, its limits, and a line for each runner. */
@@ -7,12 +16,16 @@ export function machineLines({
   machine,
   versions,
   threads,
-}: Pick<BenchReport, "machine" | "versions" | "threads">): string {
-  const { processor, cores, memoryBytes, system, node, limits } = machine;
+  devices: deviceOf = {},
+}: Pick<BenchReport, "machine" | "versions" | "threads" | "devices">): string {
+  const { processor, cores, memoryBytes, system, node, limits, devices = [] } = machine;
   const lines = [
     `${processor}, ${count(cores, "core")}, ${(memoryBytes / 2 ** 30).toFixed(0)} GiB; ${system}; Node ${node}`,
     ...limits.map(limitsLine),
-    ...Object.entries(versions).map(([name, version]) => `${name}: ${version}; ${count(threads[name] ?? 1, "thread")}`),
+    ...devices.map(deviceLine),
+    ...Object.entries(versions).map(
+      ([name, version]) => `${name}: ${version}${deviceOf[name] ? "" : `; ${count(threads[name] ?? 1, "thread")}`}`,
+    ),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -23,33 +36,76 @@ function limitsLine({ threads, scalarGflops, simdGflops, copyGbps }: MachineLimi
   return `limits of ${whose}: ${scalarGflops.toFixed(1)} GFLOP/s scalar${simd}; copies ${copyGbps.toFixed(1)} GB/s`;
 }
 
+const arithmetics = { float32: "float32", tf32: "TF32", bfloat16: "bfloat16" } as const;
+
+function deviceLine({ device, copyGbps, gflops }: DeviceLimits): string {
+  const peaks = Object.entries(arithmetics).flatMap(([arithmetic, name]) => {
+    const peak = gflops[arithmetic as keyof typeof arithmetics];
+    return peak === undefined ? [] : [`${flops(peak)} ${name}`];
+  });
+  return `limits of ${device}: ${peaks.join(", ")}; copies ${copyGbps.toFixed(0)} GB/s`;
+}
+
 const count = (n: number, of: string): string => `${n} ${of}${n === 1 ? "" : "s"}`;
 
-/** The heads of the columns; a column for each backend says how many times as long a row's runner takes as it. */
-export function header(runners: readonly Runner[], backends: readonly string[]): string {
+/** A column that only some workloads have something for. */
+const optional = {
+  tokens: {
+    head: "tokens/s",
+    width: 8,
+    has: ({ tokens }: Workload) => tokens !== undefined,
+    cell: ({ tokensPerSecond }: WorkloadResult) => (tokensPerSecond === undefined ? "" : short(tokensPerSecond)),
+  },
+  host: {
+    head: "host",
+    width: 8,
+    has: ({ hostTime }: Workload) => hostTime === true,
+    cell: ({ hostMs }: WorkloadResult) => (hostMs === undefined ? "" : time(hostMs)),
+  },
+} as const;
+type OptionalColumn = keyof typeof optional;
+
+/** What decides a table's columns, of which each row is printed as it comes. */
+export interface TableShape {
+  readonly runners: readonly Runner[];
+  /** Each has a column that says how many times as long a row's runner takes as it. */
+  readonly backends: readonly string[];
+  /** Beside those that every table has. */
+  readonly more: readonly OptionalColumn[];
+}
+
+/** Which of the optional columns these workloads need. */
+export const columnsFor = (workloads: readonly Workload[]): readonly OptionalColumn[] =>
+  (Object.keys(optional) as OptionalColumn[]).filter((column) => workloads.some(optional[column].has));
+
+/** The heads of the columns. */
+export function header(shape: TableShape): string {
   const heads = ["workload", "runner", "median", "10 … 90 %", "throughput", "of limit", "memory"];
-  return rows(runners, backends, [[...heads, ...backends.map((name) => `× ${name}`)]]);
+  const more = shape.more.map((column) => optional[column].head);
+  return rows(shape, [[...heads, ...more, ...shape.backends.map((name) => `× ${name}`)]]);
 }
 
 /** Rows of a workload: its runners, those that measured it and those that did not. */
-export function benchTable(part: WorkloadPart, runners: readonly Runner[], backends: readonly string[]): string {
-  const cells = runners.map(({ name }, i) => {
+export function benchTable(part: WorkloadPart, shape: TableShape): string {
+  const cells = shape.runners.map(({ name }, i) => {
     const workload = i === 0 ? part.workload.name : "";
     const result = part.results.find(({ runner }) => runner === name);
-    return [workload, name, ...(result ? figures(result, part.ratios, backends) : ["-"])];
+    return [workload, name, ...(result ? figures(result, part.ratios, shape) : ["-"])];
   });
-  return rows(runners, backends, cells);
+  return rows(shape, cells);
 }
 
-function figures(result: WorkloadResult, ratios: readonly Ratio[], backends: readonly string[]): string[] {
-  const { runner, medianMs, p10Ms, p90Ms, gflops, gbps, ofLimit, peakBytes } = result;
-  const throughput = gflops === undefined ? gbps && `${digits(gbps)} GB/s` : `${digits(gflops)} GFLOP/s`;
+function figures(result: WorkloadResult, ratios: readonly Ratio[], { backends, more }: TableShape): string[] {
+  const { runner, medianMs, p10Ms, p90Ms, gflops, gbps, ofLimit, peakBytes, deviceBytes } = result;
+  // Of a device's memory where the runner has one: what its process holds beside it says little.
+  const bytes = deviceBytes ?? peakBytes;
   return [
     time(medianMs),
     `${time(p10Ms)} … ${time(p90Ms)}`,
-    throughput || "",
+    gflops === undefined ? ((gbps && `${digits(gbps)} GB/s`) ?? "") : flops(gflops),
     ofLimit === undefined ? "" : `${digits(100 * ofLimit)} %`,
-    peakBytes === undefined ? "" : `${(peakBytes / 2 ** 20).toFixed(0)} MiB`,
+    bytes === undefined ? "" : `${(bytes / 2 ** 20).toFixed(0)} MiB`,
+    ...more.map((column) => optional[column].cell(result)),
     ...backends.map((backend) => {
       const found = ratios.find((ratio) => ratio.runner === backend && ratio.peer === runner);
       return found ? digits(found.ratio) : "";
@@ -69,25 +125,36 @@ export function missingLines({ missing }: Pick<BenchReport, "missing">): string 
 /** Three digits that count. */
 const digits = (value: number): string => (value >= 100 ? value.toFixed(0) : value.toPrecision(3));
 
+/** Of GFLOP/s: in TFLOP/s where there would be more than four digits before the point. */
+const flops = (gflops: number): string =>
+  gflops < 10_000 ? `${digits(gflops)} GFLOP/s` : `${digits(gflops / 1000)} TFLOP/s`;
+
+/** With k or M. */
+function short(value: number): string {
+  if (value < 1000) return digits(value);
+  return value < 1e6 ? `${digits(value / 1000)} k` : `${digits(value / 1e6)} M`;
+}
+
 function time(milliseconds: number): string {
   if (milliseconds < 1) return `${digits(1000 * milliseconds)} µs`;
   return milliseconds < 1000 ? `${digits(milliseconds)} ms` : `${digits(milliseconds / 1000)} s`;
 }
 
 /** A part of the table. Its widths are fixed, since what is still to come is not known. */
-function rows(runners: readonly Runner[], backends: readonly string[], cells: readonly (readonly string[])[]): string {
+function rows({ runners, backends, more }: TableShape, cells: readonly (readonly string[])[]): string {
   const nameWidth = Math.max(6, ...runners.map(({ name }) => name.length));
+  const moreWidths = more.map((column) => optional[column].width);
   const ratioWidths = backends.map((name) => Math.max(8, name.length + 2));
+  const widths = [22, nameWidth, 8, 19, 13, 8, 9, ...moreWidths, ...ratioWidths];
   const table = new Table({
     chars: lineless,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },
     // Padding counts.
-    colWidths: [22, nameWidth, 8, 19, 13, 8, 9, ...ratioWidths].map((width) => width + 2),
-    colAligns: ["left", "left", "right", "right", "right", "right", "right", ...backends.map(() => "right" as const)],
+    colWidths: widths.map((width) => width + 2),
+    colAligns: widths.map((_, i) => (i < 2 ? "left" : "right")),
   });
   // A row that ends early would make the table join what is missing of it with the row below.
-  const columns = 7 + backends.length;
-  for (const row of cells) table.push(Array.from({ length: columns }, (_, i) => row[i] ?? ""));
+  for (const row of cells) table.push(Array.from({ length: widths.length }, (_, i) => row[i] ?? ""));
   return `${table.toString().replaceAll(/ +$/gm, "")}\n`;
 }
 

@@ -8,6 +8,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from "commander
 import { backendNames, defaultBackends, threadsOption, UnavailableError } from "./backends.ts";
 import { printBackends } from "./backendsCommand.ts";
 import { addBenchCommand } from "./benchCommand.ts";
+import { buildCuda } from "./buildCudaCommand.ts";
 import { type ConformanceOptions, conformance } from "./conformance.ts";
 import type { Io } from "./io.ts";
 import { modelNames } from "./models.ts";
@@ -67,6 +68,12 @@ function program(io: Io): { command: Command; outcome: { failed: boolean } } {
     .command("backends")
     .description("list the backends, and why one is not available")
     .action(() => printBackends(io));
+  command
+    .command("build-cuda")
+    .description(
+      "compile the addon of the cuda backend, for platforms without a prebuilt one (needs CMake and a C++ compiler)",
+    )
+    .action(() => buildCuda(io));
   command
     .command("conformance")
     .description("run the suite that every backend passes")

@@ -1,6 +1,7 @@
 // What the operations of the scalar language mean where C++ itself says less or something else: integers wrap, division
 // by zero gives 0, maximum and minimum pass NaN on, and conversions to integers saturate.
 #pragma once
+#include "storage.cuh"
 
 __device__ inline int wrapNegate(int a) { return (int)(0u - (unsigned)a); }
 __device__ inline unsigned wrapNegate(unsigned a) { return 0u - a; }
@@ -109,13 +110,7 @@ __device__ inline T relu(T a) {
   return a < T(0) ? T(0) : a;
 }
 
-__device__ inline float reciprocalRoot(float a) {
-#ifdef THALWEG_EMULATION
-  return 1.0f / sqrtf(a);
-#else
-  return rsqrtf(a);
-#endif
-}
+__device__ inline float reciprocalRoot(float a) { return rsqrtf(a); }
 __device__ inline double reciprocalRoot(double a) { return 1.0 / sqrt(a); }
 
 __device__ inline float sigmoid(float a) {
@@ -132,32 +127,13 @@ __device__ inline float softplus(float a) { return fmaxf(a, 0.0f) + log1pf(expf(
 __device__ inline double softplus(double a) { return fmax(a, 0.0) + log1p(exp(-fabs(a))); }
 
 // To integers: towards 0, saturating, NaN to 0.
-__device__ inline int toInt(double a) {
-  if (a != a) return 0;
-  if (a >= 2147483647.0) return 2147483647;
-  return a <= -2147483648.0 ? -2147483647 - 1 : (int)a;
-}
-__device__ inline int toInt(float a) {
-#ifdef THALWEG_EMULATION
-  return toInt((double)a);
-#else
-  return a != a ? 0 : __float2int_rz(a);
-#endif
-}
+__device__ inline int toInt(double a) { return a != a ? 0 : __double2int_rz(a); }
+__device__ inline int toInt(float a) { return a != a ? 0 : __float2int_rz(a); }
 __device__ inline int toInt(int a) { return a; }
 __device__ inline int toInt(unsigned a) { return (int)a; }
 __device__ inline int toInt(bool a) { return a ? 1 : 0; }
-__device__ inline unsigned toUnsigned(double a) {
-  if (!(a > 0.0)) return 0u;
-  return a >= 4294967295.0 ? 4294967295u : (unsigned)a;
-}
-__device__ inline unsigned toUnsigned(float a) {
-#ifdef THALWEG_EMULATION
-  return toUnsigned((double)a);
-#else
-  return a != a ? 0u : __float2uint_rz(a);
-#endif
-}
+__device__ inline unsigned toUnsigned(double a) { return a != a ? 0u : __double2uint_rz(a); }
+__device__ inline unsigned toUnsigned(float a) { return a != a ? 0u : __float2uint_rz(a); }
 __device__ inline unsigned toUnsigned(unsigned a) { return a; }
 __device__ inline unsigned toUnsigned(int a) { return (unsigned)a; }
 __device__ inline unsigned toUnsigned(bool a) { return a ? 1u : 0u; }

@@ -26,15 +26,16 @@ __device__ inline int addStored<Int32>(int sum, int value) {
   return (int)((unsigned)sum + (unsigned)value);
 }
 
-// A warp adds its lanes' values to `target[to]`, the lower lanes first; a lane whose `to` is negative adds nothing. Additions
-// of one call after another to the same place are in that order.
+// A warp adds its lanes' values to `target[to * stride]`, the lower lanes first; a lane whose `to` is negative adds nothing.
+// What one call adds to a place comes after what the call before has added there.
 template <class D>
-__device__ inline void addByWarp(typename D::Storage* target, int to, typename D::Compute value) {
+__device__ inline void addByWarp(typename D::Storage* target, int to, long long stride, typename D::Compute value) {
   const int lane = threadIdx.x % 32;
   const unsigned equal = equalLanes(to);
   const int rank = to < 0 ? -1 : __popc(equal & ((1u << lane) - 1));
+  typename D::Storage* place = target + to * stride;
   for (int turn = 0; __any_sync(0xffffffffu, turn <= rank); turn++) {
-    if (turn == rank) store<D>(target + to, addStored<D>(load<D>(target + to), value));
+    if (turn == rank) store<D>(place, addStored<D>(load<D>(place), value));
     __syncwarp();
   }
 }

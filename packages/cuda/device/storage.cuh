@@ -1,35 +1,9 @@
 // How elements lie in memory, and loads and stores of one or of several neighbours.
 #pragma once
 
-__device__ inline unsigned bitsOf(float x) {
-#ifdef THALWEG_EMULATION
-  unsigned bits;
-  __builtin_memcpy(&bits, &x, sizeof bits);
-  return bits;
-#else
-  return __float_as_uint(x);
-#endif
-}
-
-__device__ inline float asFloat(unsigned bits) {
-#ifdef THALWEG_EMULATION
-  float x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return x;
-#else
-  return __uint_as_float(bits);
-#endif
-}
-
-__device__ inline double asDouble(unsigned long long bits) {
-#ifdef THALWEG_EMULATION
-  double x;
-  __builtin_memcpy(&x, &bits, sizeof x);
-  return x;
-#else
-  return __longlong_as_double((long long)bits);
-#endif
-}
+__device__ inline unsigned bitsOf(float x) { return __float_as_uint(x); }
+__device__ inline float asFloat(unsigned bits) { return __uint_as_float(bits); }
+__device__ inline double asDouble(unsigned long long bits) { return __longlong_as_double((long long)bits); }
 
 // Bits of the bfloat16 nearest to `x`, ties to even; NaN stays NaN.
 __device__ inline unsigned short toBFloat16(float x) {

@@ -253,7 +253,8 @@ function launchWords(launch: Launch, sources: string[]): number[] {
   }
 }
 
-function execute(
+/** Runs launches over blocks of memory; gives what the blocks hold after. */
+export function execute(
   blocks: readonly Uint8Array[],
   fixes: readonly (readonly number[])[],
   launches: readonly number[],

@@ -14,6 +14,8 @@ const script = fileURLToPath(new URL("pytorch.py", import.meta.url));
 const gpt = { kind: "gpt", vocabulary: 11, width: 8, heads: 2, layers: 2, context: 6, batch: 3 } as const;
 const specs: readonly WorkloadSpec[] = [
   { kind: "matmul", size: 33 },
+  { kind: "matmul", size: 33, onDevice: true },
+  { kind: "matmul", size: 33, dtype: "bfloat16", onDevice: true },
   { kind: "elementwise", size: 1001 },
   { kind: "softmax", rows: 7, columns: 19 },
   { kind: "layerNorm", rows: 7, columns: 19 },
@@ -21,6 +23,7 @@ const specs: readonly WorkloadSpec[] = [
   { kind: "mlp", widths: [16, 12, 5], batch: 4, optimizer: "adam", readLoss: false },
   { kind: "cnn", batch: 2 },
   gpt,
+  { ...gpt, tied: true },
   ...["sgd", "adam", "adamW"].map((optimizer) => ({ kind: "optimizer", optimizer, size: 60, tensors: 3 }) as const),
 ];
 
@@ -51,7 +54,8 @@ describe.skipIf(!hasTorch)("pytorch.py", () => {
   it("measures, and tells its memory", async () => {
     expect(await torch.start({ kind: "matmul", size: 8 })).toBeUndefined();
     expect(await torch.measure(5)).toBeGreaterThan(0);
-    expect(await torch.peakBytes()).toBeGreaterThan(10_000_000);
+    expect(await torch.hostMs()).toBeGreaterThan(0);
+    expect((await torch.memory()).peakBytes).toBeGreaterThan(10_000_000);
   });
 
   it("says what it does not have", async () => {
@@ -78,10 +82,18 @@ describe.skipIf(!hasTorch)("pytorch.py", () => {
       expect((await foreach.check()).every(Number.isFinite)).toBe(true);
       expect(await foreach.start({ kind: "matmul", size: 8 })).toBe("no optimizer here to be foreach");
       await expect(foreach.load({ form: "fast" })).rejects.toThrow(
-        new RunnerError("ValueError: unknown form fast; known are eager, foreach, fused"),
+        new RunnerError("ValueError: unknown form fast; known are eager, foreach, fused, cudagraph, compile"),
       );
     } finally {
       await foreach.stop();
+    }
+    const graph = new RunnerProcess({ command: python, args: [script] });
+    try {
+      await graph.load({ form: "cudagraph" }, 1);
+      expect(await graph.start({ kind: "matmul", size: 8 })).toBe("CUDA graphs need a CUDA device");
+      expect(await graph.start(gpt)).toBe("CUDA graphs need a CUDA device");
+    } finally {
+      await graph.stop();
     }
     const fused = new RunnerProcess({ command: python, args: [script] });
     try {

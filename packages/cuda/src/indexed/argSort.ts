@@ -1,7 +1,8 @@
 /** argSort: each row's numbers become integers of the same order, with the position they came from below. */
 import type { IndexedKernel } from "@thalweg/core/backend";
 import type { CompiledKernel, KernelContext } from "../kernel/launch.ts";
-import { bufferParameter, dtypeOf, elementTypes, indexFor } from "./element.ts";
+import { storageTag } from "../source/index.ts";
+import { bufferParameter, dtypeOf, indexFor } from "./element.ts";
 import { sortRows } from "./sortRows.ts";
 
 type ArgSort = Extract<IndexedKernel, { kind: "argSort" }>;
@@ -27,7 +28,7 @@ export function compileArgSort(kernel: ArgSort, context: KernelContext): Compile
       inputs: [bufferParameter(context, input, "input", "read", true)],
       // Descending, the order of keys is turned round, not that of the sorted, so that equals keep theirs.
       key: (row, position) =>
-        `${descending ? "~" : ""}sortKey(loadReadOnly<${elementTypes[dtype]}>(input + (${at(row, position)})))`,
+        `${descending ? "~" : ""}sortKey(loadReadOnly<${storageTag(dtype)}>(input + (${at(row, position)})))`,
       outputs: [bufferParameter(context, output, "output", "write", true)],
       put: (row, position, word) => `output[${at(row, position)}] = ${word}.position();`,
       scratchFrom: 0,

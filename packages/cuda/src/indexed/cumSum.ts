@@ -6,7 +6,8 @@
 import { computeDType, type IndexedKernel, mayOverlap } from "@thalweg/core/backend";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext, KernelLaunch } from "../kernel/launch.ts";
-import { bufferParameter, dtypeOf, elementTypes, indexFor } from "./element.ts";
+import { storageTag } from "../source/index.ts";
+import { bufferParameter, dtypeOf, indexFor } from "./element.ts";
 
 type CumSum = Extract<IndexedKernel, { kind: "cumSum" }>;
 
@@ -91,7 +92,7 @@ interface Texts {
 
 function textsOf(kernel: CumSum, context: KernelContext): Texts {
   const [from, to] = [dtypeOf(context, kernel.input), dtypeOf(context, kernel.output)];
-  const [input, output] = [elementTypes[from], elementTypes[to]];
+  const [input, output] = [storageTag(from), storageTag(to)];
   const sum = computeDType(from).startsWith("float") ? "double" : "unsigned";
   const restrict = !mayOverlap(context.program, kernel.input, kernel.output);
   return {
@@ -149,6 +150,7 @@ for (int i = 0; i < ${each}; i++) together += (${sum})values.v[i];`;
         declarations: headers,
         grid: Math.ceil(groups / perBlock),
         block: blockThreads,
+        minimumBlocks: 4,
       },
       context,
     );

@@ -2,17 +2,7 @@
 import type { DType } from "@thalweg/core/backend";
 import type { Parameter } from "../kernel/kernelLaunch.ts";
 import type { KernelContext } from "../kernel/launch.ts";
-
-/** The type of device/storage.cuh that stands for a dtype. */
-export const elementTypes: Readonly<Record<DType, string>> = {
-  float32: "Float32",
-  float64: "Float64",
-  int32: "Int32",
-  uint32: "UInt32",
-  bool: "Bool",
-  bfloat16: "BFloat16",
-  float16: "Float16",
-};
+import { storageType } from "../source/index.ts";
 
 export const dtypeOf = ({ program }: Pick<KernelContext, "program">, buffer: number): DType =>
   program.buffers[buffer]?.dtype as DType;
@@ -25,7 +15,7 @@ export function bufferParameter(
   access: "read" | "write",
   restrict: boolean,
 ): Parameter {
-  const storage = `${elementTypes[dtypeOf(context, buffer)]}::Storage`;
+  const storage = storageType(dtypeOf(context, buffer));
   return {
     type: access === "read" ? `const ${storage}*` : `${storage}*`,
     name,

@@ -103,16 +103,16 @@ function sortWithin(
       ? `${split}\nconst ${index} row = (${index})blockIdx.x * ${together} + own;\nconst bool exists = row < ${rows} && position < ${size};`
       : `const int own = 0;\nconst ${index} row = blockIdx.x / ${runs};\nconst int inRun = i;\nconst int position = (int)(blockIdx.x % ${runs}) * ${run} + inRun;\nconst bool exists = position < ${size};`;
   const slot = runs === 1 ? `own * ${run} + position` : "own + inRun";
-  const body = `__shared__ ${word} words[${count}];
+  const body = `__shared__ ${word} held[${count}];
 for (int i = threadIdx.x; i < ${count}; i += ${threadsUsed}) {
 ${place}
-words[${slot}] = exists ? ${word}::of(${key("row", "position")}, (int)position) : ${word}::last();
+held[${slot}] = exists ? ${word}::of(${key("row", "position")}, (int)position) : ${word}::last();
 }
-sortRuns<${count}, ${run}, ${threadsUsed}>(words);
+sortRuns<${count}, ${run}, ${threadsUsed}>(held);
 for (int i = threadIdx.x; i < ${count}; i += ${threadsUsed}) {
 ${place}
 if (exists) {
-const ${word} word = words[${slot}];
+const ${word} word = held[${slot}];
 ${put("row", "position", "word")}
 }
 }`;
@@ -140,7 +140,7 @@ function mergeRuns(
   const tile = mergeThreads * each;
   const tiles = Math.ceil(size / tile);
   const word = wide ? "WideWord" : "NarrowWord";
-  const body = `__shared__ ${word} words[${tile}];
+  const body = `__shared__ ${word} held[${tile}];
 const ${index} row = blockIdx.x / ${tiles};
 const int first = (int)(blockIdx.x % ${tiles}) * ${tile};
 const int pair = first / ${2 * run} * ${2 * run};
@@ -148,11 +148,11 @@ const int left = ${size} - pair;
 const int sizeA = left < ${run} ? left : ${run};
 const int sizeB = left - sizeA < ${run} ? left - sizeA : ${run};
 const ${word}* runs = from + row * ${size} + pair;
-mergeTile<${mergeThreads}, ${each}>(runs, sizeA, runs + sizeA, sizeB, first - pair, words);
+mergeTile<${mergeThreads}, ${each}>(runs, sizeA, runs + sizeA, sizeB, first - pair, held);
 for (int i = threadIdx.x; i < ${tile}; i += ${mergeThreads}) {
 const int position = first + i;
 if (position < ${size}) {
-const ${word} word = words[i];
+const ${word} word = held[i];
 ${put("row", "position", "word")}
 }
 }`;

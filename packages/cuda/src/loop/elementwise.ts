@@ -76,11 +76,7 @@ ${hoisted}${rest}${copies === 1 ? `if (first >= ${count}) return;\n` : ""}${main
 }
 
 /** The last elements, which do not fill a vector: by the last threads, which are idle if any are. */
-function writeRest(
-  surroundings: Surroundings,
-  known: ReadonlyMap<Value, readonly string[]>,
-  width: number,
-): string {
+function writeRest(surroundings: Surroundings, known: ReadonlyMap<Value, readonly string[]>, width: number): string {
   const { index } = surroundings;
   const point: Point = { declarations: "", variables: ["r"], width: 1 };
   return `const ${index} r = vectors * ${width} + (${index})(blockDim.x - 1 - threadIdx.x);

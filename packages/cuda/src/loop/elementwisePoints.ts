@@ -45,7 +45,7 @@ export function writeInvariant(surroundings: Surroundings, rank: number, known: 
   const { invariant } = surroundings.parts;
   if (invariant.length === 0) return "";
   const variables = Array.from({ length: rank }, () => "0");
-  return writeBody(invariant, placeOf(surroundings, { variables, width: 1 }, known), "h");
+  return `${writeBody(invariant, placeOf(surroundings, { variables, width: 1 }, known), "h")}\n`;
 }
 
 /** `known`: what `writeInvariant` found. Names begin with `prefix`. */
@@ -58,12 +58,12 @@ export function writePoints(
   const { loads, rest } = surroundings.parts;
   const remaining = (body: readonly Instruction[], { known: here }: Point): readonly Instruction[] =>
     here ? body.filter(({ id }) => !here.has(id)) : body;
-  const [before, after]: string[][] = [[], []];
+  const [before, after]: [string[], string[]] = [[], []];
   for (const [number, point] of points.entries()) {
     const place = placeOf(surroundings, point, new Map([...known, ...(point.known ?? [])]));
-    before?.push(point.declarations, writeBody(remaining(loads, point), place, `${prefix}l${number}_`));
+    before.push(point.declarations, writeBody(remaining(loads, point), place, `${prefix}l${number}_`), "\n");
     const statements = writeBody(remaining(rest, point), place, `${prefix}s${number}_`);
-    after?.push(point.condition === undefined ? `{\n${statements}}\n` : `if (${point.condition}) {\n${statements}}\n`);
+    after.push(`${point.condition === undefined ? "" : `if (${point.condition}) `}{\n${statements}\n}\n`);
   }
-  return [...(before ?? []), ...(after ?? [])].join("");
+  return [...before, ...after].join("");
 }

@@ -19,6 +19,8 @@ import {
 /** One number per point of the inner space. */
 export interface KeptRow {
   readonly dtype: ComputeDType;
+  /** Rows of one place are never needed at the same time: each point's number is last read before the next one's is written. */
+  readonly place: number;
 }
 
 export interface KeptValues {
@@ -27,7 +29,7 @@ export interface KeptValues {
   readonly kept: ReadonlyMap<Value, number>;
   /** The row that holds a value already. */
   readonly known: ReadonlyMap<Value, number>;
-  /** Rows that hold something at the same time. */
+  /** Places that rows need. */
   readonly live: number;
 }
 
@@ -87,9 +89,7 @@ class Numbering {
   treeOf(instruction: Instruction, trees: ReadonlyMap<Value, Tree>): Tree {
     const isLoad = instruction.op === "load";
     const structure = this.#structure(
-      isLoad
-        ? this.#load(instruction.slot, instruction.dtype, instruction.at, instruction.conditions)
-        : instruction,
+      isLoad ? this.#load(instruction.slot, instruction.dtype, instruction.at, instruction.conditions) : instruction,
       trees,
     );
     const stored = this.#stored.get(structure);
@@ -106,7 +106,12 @@ class Numbering {
   }
 
   /** `tree`: what a load of what is stored gives, if that is known. */
-  store({ slot, at }: Instruction & { op: "store" }, dtype: DType, tree: Tree | undefined, trees: ReadonlyMap<Value, Tree>): void {
+  store(
+    { slot, at }: Instruction & { op: "store" },
+    dtype: DType,
+    tree: Tree | undefined,
+    trees: ReadonlyMap<Value, Tree>,
+  ): void {
     for (const other of this.#versions.keys()) {
       if (this.#mayAlias(slot, other)) (this.#versions[other] as number)++;
     }
@@ -150,16 +155,22 @@ function matchesByStage(
   });
 }
 
+/** The stage that computes a row, and the last one that reads it. */
+interface Span {
+  readonly birth: number;
+  last: number;
+}
+
 /** Takes from earlier stages what `wanted` allows, from the results of each stage downwards. */
 function choose(
   stages: readonly Stage[],
   matches: readonly ReadonlyMap<Value, Source>[],
   wanted: (instruction: Instruction) => boolean,
 ): KeptValues {
-  const rows: KeptRow[] = [];
+  const dtypes: ComputeDType[] = [];
   const kept = new Map<Value, number>();
   const known = new Map<Value, number>();
-  const spans: { birth: number; last: number }[] = [];
+  const spans: Span[] = [];
   const live = liveValues(stages.map(({ body }) => body));
   for (const [index, { over, body }] of stages.entries()) {
     if (over === "outer") continue;
@@ -176,12 +187,12 @@ function choose(
       }
       let row = kept.get(source.value);
       if (row === undefined) {
-        row = rows.length;
-        rows.push({ dtype: (instruction as { readonly dtype: ComputeDType }).dtype });
+        row = dtypes.length;
+        dtypes.push((instruction as { readonly dtype: ComputeDType }).dtype);
         spans.push({ birth: source.stage, last: index });
         kept.set(source.value, row);
       }
-      (spans[row] as { last: number }).last = index;
+      (spans[row] as Span).last = index;
       known.set(value, row);
     };
     for (const instruction of body) {
@@ -190,8 +201,17 @@ function choose(
         for (const value of operandsOf(instruction)) visit(value);
     }
   }
-  const held = stages.map((_stage, index) => spans.filter(({ birth, last }) => birth <= index && last > index).length);
-  return { rows, kept, known, live: Math.max(0, ...held) };
+  const places: number[] = [];
+  const rows: KeptRow[] = [];
+  const order = [...spans.keys()].sort((x, y) => (spans[x] as Span).birth - (spans[y] as Span).birth);
+  for (const row of order) {
+    const { birth, last } = spans[row] as Span;
+    let place = places.findIndex((until) => until <= birth);
+    if (place < 0) place = places.length;
+    places[place] = last;
+    rows[row] = { dtype: dtypes[row] as ComputeDType, place };
+  }
+  return { rows, kept, known, live: places.length };
 }
 
 /**

@@ -11,8 +11,8 @@ import type { ElementwiseSpace } from "./elementwiseSpace.ts";
 import { type TransposePlan, transposePlan } from "./transposePlan.ts";
 
 const threads = 256;
-/** Vectors a thread fetches before it waits for them. */
-const fetchedAtOnce = 4;
+/** Elements a thread fetches before it waits for them, of vectors or one by one. */
+const fetchedAtOnce = (width: number): number => (width === 1 ? 8 : 4 * width);
 
 export function transposeLaunch(
   space: ElementwiseSpace,
@@ -34,9 +34,7 @@ export function transposeLaunch(
     variable === last ? Math.ceil(size / down) : variable === along ? Math.ceil(size / across) : size,
   );
   const known = new Map<Value, readonly string[]>();
-  const names = sizes.map((_size, variable) =>
-    variable === last ? "d" : variable === along ? "a" : `i${variable}`,
-  );
+  const names = sizes.map((_size, variable) => (variable === last ? "d" : variable === along ? "a" : `i${variable}`));
   const memory = loads.map(({ dtype }, tile) => `__shared__ ${cType(dtype)} tile${tile}[${down * (across + 1)}];\n`);
   const body = [
     ...memory,
@@ -85,12 +83,14 @@ function fetch(
   const perRow = across / loadWidth;
   const rows = threads / perRow;
   const steps = down / rows;
-  const batch = Math.min(fetchedAtOnce, steps);
+  const batch = Math.min(fetchedAtOnce(loadWidth) / loadWidth, steps);
   const [a, d] = [sizes[along] as number, sizes[last] as number];
   const [fetching, keeping]: [string[], string[]] = [[], []];
   for (let number = 0; number < batch; number++) {
     const local = `l${number}`;
-    const variables = names.map((name, variable) => (variable === along ? "a" : variable === last ? `d${number}_` : name));
+    const variables = names.map((name, variable) =>
+      variable === along ? "a" : variable === last ? `d${number}_` : name,
+    );
     fetching.push(
       `const int ${local} = row + ${number * rows};\nconst ${index} n${number}_ = d0 + ${local};
 const ${index} d${number}_ = ${clamped(`n${number}_`, d - 1, d % down !== 0)};\n`,
@@ -98,7 +98,7 @@ const ${index} d${number}_ = ${clamped(`n${number}_`, d - 1, d % down !== 0)};\n
     for (const [tile, load] of loads.entries()) {
       const known = new Map<Value, readonly string[]>();
       const vector = loadWidth > 1 ? { vector: { variable: along, width: loadWidth } } : {};
-      fetching.push(writeBody([load], { variables, slots, known, index, ...vector }, `f${number}_${tile}_`));
+      fetching.push(writeBody([load], { variables, slots, known, index, ...vector }, `f${number}_${tile}_`), "\n");
       const lanes = known.get(load.id) as readonly string[];
       for (let lane = 0; lane < loadWidth; lane++) {
         keeping.push(
@@ -132,11 +132,12 @@ function compute(
   const columns = threads / perColumn;
   const [a, d] = [sizes[along] as number, sizes[last] as number];
   const conditions = [
-    ...(a % across === 0 ? [] : [(number: number) => `m${number}_ < ${a}`]),
+    ...(true ? [] : [(number: number) => `m${number}_ < ${a}`]),
     ...(d % down === 0 ? [] : [() => `whole < ${d}`]),
   ];
   // With other loads in the body, two at once; otherwise all there is to wait for has come already.
-  const batch = parts.loads.some(({ id }) => !loads.some((load) => load.id === id)) ? 2 : 1;
+  const waits = parts.loads.some(({ id }) => !loads.some((load) => load.id === id));
+  const batch = waits ? Math.min(2, across / columns) : 1;
   const points = Array.from({ length: batch }, (_, number): Point => {
     const declarations = [
       `const int k${number} = column + ${number * columns};\nconst ${index} m${number}_ = a0 + k${number};\n`,
@@ -154,9 +155,7 @@ function compute(
     }
     return {
       declarations: declarations.join(""),
-      variables: names.map((name, variable) =>
-        variable === along ? `a${number}_` : variable === last ? "d" : name,
-      ),
+      variables: names.map((name, variable) => (variable === along ? `a${number}_` : variable === last ? "d" : name)),
       width: storeWidth,
       known: found,
       ...(conditions.length === 0 ? {} : { condition: conditions.map((condition) => condition(number)).join(" && ") }),

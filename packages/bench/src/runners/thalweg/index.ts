@@ -4,28 +4,47 @@ import { useBackend } from "@thalweg/core";
 import type { Backend } from "@thalweg/core/backend";
 import type { WorkloadSpec } from "../../spec.ts";
 import { type LoadOptions, type Refusal, type Runner, type Session, textOption } from "../session.ts";
+import { devicePeaks } from "./devicePeaks.ts";
 import { elementwiseSession, layerNormSession, matmulSession, softmaxSession } from "./operations.ts";
 import { cnnSession, gptSession, mlpSession } from "./training.ts";
 import { updateSession } from "./updates.ts";
 
-type Create = (options: { readonly threads?: number }) => Promise<Backend> | Backend;
+/** `precision` is for a backend whose device has several for float32 products; others do not know it. */
+interface CreateOptions {
+  readonly threads?: number;
+  readonly precision?: "tf32";
+}
+type Create = (options: CreateOptions) => Promise<Backend> | Backend;
 
 /** Options: `module`, a package's name or a file's URL, and `create`, its function that makes the backend. */
 export async function loadThalweg({ threads, options }: LoadOptions): Promise<Runner> {
   const [module, name] = [textOption(options, "module"), textOption(options, "create")];
   const create = ((await import(module)) as Readonly<Record<string, unknown>>)[name];
   if (typeof create !== "function") throw new Error(`${module} has no function ${name}`);
-  return thalwegRunner(await (create as Create)(threads === undefined ? {} : { threads }));
+  const given = threads === undefined ? {} : { threads };
+  const make = async (more?: CreateOptions): Promise<Backend> => (create as Create)({ ...given, ...more });
+  return thalwegRunner(await make(), make);
 }
 
-/** Thalweg on `backend`, which becomes the current one. */
-export function thalwegRunner(backend: Backend): Runner {
+/** Thalweg on `backend`, which becomes the current one. `make` gives others of its kind. */
+export function thalwegRunner(backend: Backend, make?: (options: CreateOptions) => Promise<Backend> | Backend): Runner {
   const { version } = createRequire(import.meta.url)("@thalweg/core/package.json") as { version: string };
   useBackend(backend);
-  return {
+  const { threads, device } = backend.capabilities;
+  const runner: Runner = {
     description: `thalweg ${version}, ${backend.name}: ${backend.description}`,
-    threads: backend.capabilities.threads,
+    threads,
     start,
+  };
+  if (device === undefined) return runner;
+  return {
+    ...runner,
+    device,
+    deviceBytes() {
+      const { bufferBytes, arenaBytes } = backend.memory();
+      return bufferBytes + arenaBytes;
+    },
+    limits: () => devicePeaks(backend, make && (() => make({ precision: "tf32" }))),
   };
 }
 

@@ -18,12 +18,11 @@ import { elementwiseInputs, layerNormInputs, matmulInputs, samplesAndMean, softm
 import type { Session } from "../session.ts";
 import { fence, numbersOf, read } from "./reading.ts";
 
-export function matmulSession({ size, dtype = "float32", onDevice: stays = false }: SpecOf<"matmul">): Session {
+export function matmulSession({ size, dtype, onDevice: stays = false }: SpecOf<"matmul">): Session {
   const inputs = matmulInputs(size);
-  const round = compile((x: Tensor) => cast(x, dtype));
-  const [a, b] = [inputs.a, inputs.b]
-    .map((values) => fromHost(values, [size, size], "float32"))
-    .map((x) => (dtype === "float32" ? x : round(x))) as [Tensor, Tensor];
+  const round = compile((x: Tensor) => (dtype ? cast(x, dtype) : x));
+  const place = (values: Float32Array): Tensor => round(fromHost(values, [size, size], "float32"));
+  const [a, b] = [place(inputs.a), place(inputs.b)];
   const multiply = compile((x: Tensor, y: Tensor) => matmul(x, y));
   if (stays) return onDevice(() => multiply(a, b));
   let product: ArrayLike<number> = [];

@@ -4,6 +4,7 @@ import {
   type ConvGeometry,
   type ConvolutionKernel,
   contiguousStrides,
+  contractionAsLoop,
   convolutionShapes,
   epilogueSizes,
   type HostArray,
@@ -17,7 +18,6 @@ import {
 } from "@thalweg/core/backend";
 import { describe, expect, it } from "vitest";
 import { runProgram } from "../testKernel.ts";
-import { asLoop } from "./asLoop.ts";
 
 type DType = "float32" | "float64" | "int32";
 type Quad = readonly [number, number, number, number];
@@ -109,7 +109,7 @@ function reference(program: Program, inputs: readonly HostArray[]): HostArray {
 
 /** The lowered Program and, on an engine without SIMD, the compiled one give what the contraction does. */
 function check(program: Program): void {
-  const lowered: Program = { ...program, kernels: [asLoop(program.kernels[0] as ContractionKernel)] };
+  const lowered: Program = { ...program, kernels: [contractionAsLoop(program.kernels[0] as ContractionKernel)] };
   validateProgram(program);
   validateProgram(lowered);
   const inputs = inputsOf(program);
@@ -129,7 +129,7 @@ const geometries: readonly (readonly [string, Quad, Quad, Partial<ConvGeometry>]
   ["depthwise", [1, 3, 5, 5], [6, 1, 2, 2], { groups: 3, stride: [2, 2] }],
 ];
 
-describe("asLoop", () => {
+describe("contractionAsLoop", () => {
   for (const kind of ["conv2d", "conv2dInputGradient", "conv2dWeightGradient"] as const) {
     it.each(geometries)(`lowers ${kind}: %s`, (_, x, weight, geometry) => {
       check(convolution(kind, "float32", x, weight, geometry));
@@ -159,7 +159,7 @@ describe("asLoop", () => {
   it("gives literal sums", () => {
     // [1, 2] over [3, 4, 5], no padding: 11, 14; then the body: 0 + 0 not inside, minus (-2), and so on.
     const program = convolution("conv2d", "float32", [1, 1, 1, 3], [1, 1, 1, 2], {});
-    const lowered: Program = { ...program, kernels: [asLoop(program.kernels[0] as ContractionKernel)] };
+    const lowered: Program = { ...program, kernels: [contractionAsLoop(program.kernels[0] as ContractionKernel)] };
     const inputs = [Float32Array.of(3, 4, 5), Float32Array.of(1, 2), Float32Array.of(9)];
     expect(reference(lowered, inputs)).toEqual(Float32Array.of(13, 16));
   });

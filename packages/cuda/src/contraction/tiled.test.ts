@@ -1,0 +1,63 @@
+import type { DType, MatmulKernel } from "@thalweg/core/backend";
+import { describe, expect, it } from "vitest";
+import { testTarget } from "../testKernel.ts";
+import { elementOf } from "./element.ts";
+import { productOf } from "./product.ts";
+import { check, type Layout, productProgram } from "./testProducts.ts";
+import { chooseTiling } from "./tiling.ts";
+
+const tilingFor = (program: ReturnType<typeof productProgram>, target = {}) => {
+  const all = { ...testTarget, ...target };
+  const product = productOf(program.kernels[0] as MatmulKernel, program);
+  return chooseTiling({ ...product, batch: 1 }, elementOf(product, all), all);
+};
+
+describe("tiles", () => {
+  /** With one multiprocessor the largest tiles are the best. */
+  const one = { multiprocessors: 1 };
+
+  it("has tiles of 128 × 128 with edges", () => {
+    const programs = (["packedK", "packedLines", "k"] as const).map((a) => productProgram(129, 131, 37, { a, b: a, body: "biasRelu" }));
+    expect(tilingFor(programs[0] as never, one).tile.rows).toBe(128);
+    check(programs, one);
+  });
+
+  it.each(["float64", "int32", "uint32"] as const)("multiplies %s", (dtype) => {
+    const programs = [
+      productProgram(65, 68, 19, { dtype, b: "k", batch: [2] }),
+      productProgram(100, 72, 32, { dtype, body: "long" }),
+      productProgram(64, 64, 24, { dtype, a: "packedLines", b: "packedK", body: "inPlace" }),
+    ];
+    check(programs, one);
+    check(programs);
+  });
+
+  const narrow: readonly (readonly [DType, DType, DType])[] = [
+    ["bfloat16", "bfloat16", "bfloat16"],
+    ["float16", "float16", "float32"],
+    ["bfloat16", "float16", "float32"],
+    ["float32", "bfloat16", "float32"],
+  ];
+  const layouts: readonly Layout[] = ["packedK", "packedLines", "k", "neither"];
+
+  it.each(narrow)("multiplies %s by %s giving %s", (...storage) => {
+    const programs = layouts.flatMap((a) =>
+      layouts.slice(0, 3).map((b) => productProgram(40, 48, 72, { a, b, storage, body: "biasRelu" })),
+    );
+    check(programs);
+    check([productProgram(136, 144, 80, { storage }), productProgram(129, 130, 41, { storage, a: "packedLines", b: "packedK" })], one);
+  });
+
+  it("rounds to TF32 where asked to", () => {
+    const target = { precision: "tf32" as const };
+    const programs = layouts.flatMap((a) => layouts.map((b) => productProgram(40, 48, 36, { a, b })));
+    check(programs, target);
+    check([productProgram(136, 144, 80), productProgram(129, 130, 41, { a: "packedLines", b: "packedK" })], { ...target, ...one });
+  });
+
+  it("divides k over blocks", () => {
+    const program = productProgram(33, 40, 1000, { body: "biasRelu" });
+    expect(tilingFor(program).parts).toBeGreaterThan(1);
+    check([program, productProgram(64, 64, 2000, { batch: [2], a: "packedLines", body: "two" })]);
+  });
+});
