@@ -1,4 +1,4 @@
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
 
@@ -22,6 +22,8 @@ export default defineConfig({
         name,
         root,
         include: ["src/**/*.test.ts"],
+        // What a package's tests need made before them.
+        globalSetup: existsSync(new URL(`${root}/src/testSetup.ts`, import.meta.url)) ? ["src/testSetup.ts"] : [],
         environment: "node",
         testTimeout: 30_000,
         // Backends allocate through FinalizationRegistry; memory tests need a collector they can call.

@@ -5,23 +5,18 @@
 #include <sys/mman.h>
 
 #include <algorithm>
-#include <cstdarg>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
-#include <memory>
-#include <mutex>
+#include <new>
 #include <utility>
-#include <vector>
 
+#include "failure.h"
 #include "faults.h"
-#include "fiber.h"
-#include "order.h"
+#include "multiprocessor.h"
+#include "together.h"
 
 namespace emulation {
 namespace {
-
-using Invoke = void (*)(void*, const uint64_t*);
 
 template <size_t>
 using Word = uint64_t;
@@ -47,126 +42,6 @@ constexpr auto invokeTable(std::index_sequence<Count...>) {
 // How to call a function of so many parameters.
 constexpr auto invokes = invokeTable(std::make_index_sequence<emulationArgumentLimit + 1>());
 
-constexpr uint32_t warpLimit = 32;
-constexpr uint32_t threadLimit = warpLimit * 32;
-constexpr uint32_t gatherBytes = 64;
-constexpr int none = -1;
-
-// What lanes of a warp do together.
-enum class Together : uint8_t { nothing, shuffle, ballot, gather };
-
-const char* nameOf(Together kind) {
-  switch (kind) {
-    case Together::shuffle:
-      return "a shuffle";
-    case Together::ballot:
-      return "a ballot or __syncwarp";
-    case Together::gather:
-      return "an instruction of the whole warp";
-    default:
-      return "nothing";
-  }
-}
-
-struct Thread {
-  uint3 index;
-  // Where it waits; null before it has started.
-  Fiber* fiber = nullptr;
-  // What it waits for, and what it gave and got.
-  Together together = Together::nothing;
-  uint32_t mask = 0;
-  int source = 0;
-  uint64_t bits = 0;
-};
-
-// The lanes of a warp, a bit each.
-struct Warp {
-  uint32_t existing;
-  // Could run.
-  uint32_t ready;
-  // Wait for each other.
-  uint32_t together;
-  uint32_t atBarrier;
-  uint32_t returned;
-  // Completed gathers.
-  uint32_t gathers;
-};
-
-// One operating-system thread's emulation of a multiprocessor.
-class Multiprocessor {
- public:
-  Multiprocessor();
-  ~Multiprocessor();
-
-  EmulationStatus launch(EmulationState* state, void* function, const uint32_t grid[3], const uint32_t block[3],
-                         uint32_t sharedBytes, const uint64_t* arguments, uint32_t count);
-  const char* error() const { return message; }
-
-  int barrier(int vote, int predicate);
-  uint64_t shuffle(uint32_t mask, uint64_t bits, int source);
-  uint32_t ballot(uint32_t mask, int predicate);
-  const void* gather(const void* value, uint32_t bytes);
-  uint32_t live() const { return warps[current >> 5].existing & ~warps[current >> 5].returned; }
-  void yield();
-  [[noreturn]] void fail(EmulationStatus status, const char* format, ...) __attribute__((format(printf, 3, 4)));
-  [[noreturn]] void fault(int signal, const void* address);
-  [[noreturn]] void work();
-
- private:
-  bool shape(const uint32_t block[3]);
-  bool nextBlock();
-  int choose();
-  void enter(int thread);
-  Fiber& takeFiber();
-  void wait();
-  void meet(Together kind, uint32_t mask, uint64_t bits, int source);
-  void releaseBarrier();
-  [[noreturn]] void reportStuck();
-  [[noreturn]] void abandon();
-
-  // The launch.
-  EmulationState* state = nullptr;
-  void* function = nullptr;
-  const uint64_t* arguments = nullptr;
-  Invoke call = nullptr;
-  uint64_t blocks = 0;
-  uint64_t blocksBegun = 0;
-  Order order;
-  uint32_t sharedBytes = 0;
-  EmulationStatus status = emulationDone;
-  char message[512] = "";
-
-  // The block.
-  Thread threads[threadLimit];
-  Warp warps[warpLimit];
-  uint32_t threadCount = 0;
-  uint32_t warpCount = 0;
-  uint32_t blockShape[3] = {0, 0, 0};
-  uint32_t readyWarps = 0;
-  uint32_t alive = 0;
-  uint32_t waitingAtBarrier = 0;
-  int barrierVote = 0;
-  uint32_t barrierPredicates = 0;
-  int barrierResult = 0;
-  int current = none;
-
-  // Threads that wait keep the fiber they began on; all others begin on one that is free.
-  Fiber host;
-  Fiber* running = nullptr;
-  std::vector<std::unique_ptr<Fiber>> fibers;
-  std::vector<Fiber*> free;
-
-  // Dynamic shared memory ends where a page begins that must not be touched.
-  unsigned char* shared = nullptr;
-  static constexpr size_t sharedPages = 228 * 1024;
-  std::unique_ptr<unsigned char[]> gathered;
-};
-
-Multiprocessor& here() {
-  static thread_local Multiprocessor multiprocessor;
-  return multiprocessor;
-}
-
 const EmulationRuntime runtime = {
     [](int vote, int predicate) { return here().barrier(vote, predicate); },
     [](unsigned mask, unsigned long long bits, int source) -> unsigned long long { return here().shuffle(mask, bits, source); },
@@ -176,6 +51,8 @@ const EmulationRuntime runtime = {
     []() { here().yield(); },
     [](const char* text) { here().fail(emulationFailed, "%s", text); },
 };
+
+}  // namespace
 
 Multiprocessor::Multiprocessor() {
   void* mapped = mmap(nullptr, sharedPages + 64 * 1024, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -368,186 +245,6 @@ void Multiprocessor::yield() {
   }
 }
 
-// ---- waiting for each other ----
-
-int Multiprocessor::barrier(int vote, int predicate) {
-  static const char* const names[] = {"__syncthreads", "__syncthreads_or", "__syncthreads_and", "__syncthreads_count"};
-  if (waitingAtBarrier == 0) {
-    barrierVote = vote;
-    barrierPredicates = 0;
-  } else if (vote != barrierVote) {
-    fail(emulationFailed, "reaches %s while others wait at %s", names[vote], names[barrierVote]);
-  }
-  waitingAtBarrier++;
-  barrierPredicates += predicate != 0;
-  warps[current >> 5].atBarrier |= 1u << (current & 31);
-  wait();
-  return barrierResult;
-}
-
-void Multiprocessor::releaseBarrier() {
-  barrierResult = barrierVote == 1   ? barrierPredicates != 0
-                  : barrierVote == 2 ? barrierPredicates == threadCount
-                  : barrierVote == 3 ? int(barrierPredicates)
-                                     : 0;
-  waitingAtBarrier = 0;
-  for (uint32_t warp = 0; warp < warpCount; warp++) {
-    warps[warp].ready = warps[warp].existing;
-    warps[warp].atBarrier = 0;
-  }
-  readyWarps = warpCount == 32 ? 0xffffffffu : (1u << warpCount) - 1;
-}
-
-// Waits for all lanes of the mask to come with the same kind and mask. The last to come works out what each gets.
-void Multiprocessor::meet(Together kind, uint32_t mask, uint64_t bits, int source) {
-  const uint32_t first = uint32_t(current) & ~31u;
-  const uint32_t lane = uint32_t(current) & 31;
-  Warp& warp = warps[current >> 5];
-  if ((mask >> lane & 1) == 0) fail(emulationFailed, "calls %s whose mask 0x%08x leaves it out", nameOf(kind), mask);
-  mask &= warp.existing;
-  Thread& self = threads[current];
-  self.together = kind;
-  self.mask = mask;
-  self.bits = bits;
-  self.source = source;
-  warp.together |= 1u << lane;
-
-  bool complete = (warp.together & mask) == mask;
-  for (uint32_t rest = mask; complete && rest != 0; rest &= rest - 1) {
-    const Thread& other = threads[first + uint32_t(__builtin_ctz(rest))];
-    complete = other.together == kind && other.mask == mask;
-  }
-  if (!complete) {
-    wait();
-    return;
-  }
-
-  if (kind == Together::shuffle) {
-    uint64_t given[32];
-    for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
-      const uint32_t from = uint32_t(__builtin_ctz(rest));
-      given[from] = threads[first + from].bits;
-    }
-    for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
-      Thread& to = threads[first + uint32_t(__builtin_ctz(rest))];
-      const uint32_t from = uint32_t(to.source) & 31;
-      // Of a lane that takes no part, what comes is undefined.
-      to.bits = (mask >> from & 1) != 0 ? given[from] : ~uint64_t(0);
-    }
-  } else if (kind == Together::ballot) {
-    uint32_t votes = 0;
-    for (uint32_t rest = mask; rest != 0; rest &= rest - 1) {
-      const uint32_t from = uint32_t(__builtin_ctz(rest));
-      votes |= uint32_t(threads[first + from].bits) << from;
-    }
-    for (uint32_t rest = mask; rest != 0; rest &= rest - 1) threads[first + uint32_t(__builtin_ctz(rest))].bits = votes;
-  } else {
-    warp.gathers++;
-  }
-  warp.together &= ~mask;
-  const uint32_t others = mask & ~(1u << lane);
-  warp.ready |= others;
-  if (others != 0) readyWarps |= 1u << (current >> 5);
-}
-
-uint64_t Multiprocessor::shuffle(uint32_t mask, uint64_t bits, int source) {
-  meet(Together::shuffle, mask, bits, source);
-  return threads[current].bits;
-}
-
-uint32_t Multiprocessor::ballot(uint32_t mask, int predicate) {
-  meet(Together::ballot, mask, predicate != 0 ? 1 : 0, 0);
-  return uint32_t(threads[current].bits);
-}
-
-const void* Multiprocessor::gather(const void* value, uint32_t bytes) {
-  const uint32_t warp = uint32_t(current) >> 5;
-  // Three in turn: a lane may still read those of its last gather and of the one before.
-  unsigned char* all = gathered.get() + (size_t(warp) * 3 + warps[warp].gathers % 3) * 32 * gatherBytes;
-  memcpy(all + (uint32_t(current) & 31) * bytes, value, bytes);
-  meet(Together::gather, 0xffffffffu, 0, 0);
-  return all;
-}
-
-// ---- when it goes wrong ----
-
-void Multiprocessor::reportStuck() {
-  uint32_t together = 0;
-  int example = none;
-  int returned = none;
-  uint32_t returnedCount = 0;
-  for (uint32_t thread = 0; thread < threadCount; thread++) {
-    const Warp& warp = warps[thread >> 5];
-    const uint32_t bit = 1u << (thread & 31);
-    if ((warp.together & bit) != 0) {
-      together++;
-      if (example == none) example = int(thread);
-    }
-    if ((warp.returned & bit) != 0) {
-      returnedCount++;
-      if (returned == none) returned = int(thread);
-    }
-  }
-  char text[400];
-  int length = snprintf(text, sizeof text, "threads wait for others that never come: of %u threads, %u wait at a barrier",
-                        threadCount, waitingAtBarrier);
-  const auto add = [&](const char* format, auto... values) {
-    length += snprintf(text + length, sizeof text - size_t(length), format, values...);
-  };
-  if (example != none) {
-    const Thread& thread = threads[example];
-    const uint3& at = thread.index;
-    add(", %u in their warp (first: thread (%u, %u, %u) in %s with mask 0x%08x)", together, at.x, at.y, at.z,
-        nameOf(thread.together), thread.mask);
-  }
-  if (returned != none) {
-    const uint3& at = threads[returned].index;
-    add(", %u have returned (first: thread (%u, %u, %u))", returnedCount, at.x, at.y, at.z);
-  }
-  current = none;
-  fail(emulationFailed, "%s", text);
-}
-
-void Multiprocessor::fail(EmulationStatus itsStatus, const char* format, ...) {
-  status = itsStatus;
-  const uint3& block = state->blockIdx;
-  int length = snprintf(message, sizeof message, "block (%u, %u, %u)", block.x, block.y, block.z);
-  if (current != none) {
-    const uint3& thread = threads[current].index;
-    length += snprintf(message + length, sizeof message - size_t(length), ", thread (%u, %u, %u)", thread.x, thread.y, thread.z);
-  }
-  length += snprintf(message + length, sizeof message - size_t(length), ": ");
-  va_list values;
-  va_start(values, format);
-  vsnprintf(message + length, sizeof message - size_t(length), format, values);
-  va_end(values);
-  abandon();
-}
-
-// Called on the stack for signals, when the processor refused an instruction of device code.
-void Multiprocessor::fault(int signal, const void* address) {
-  if (signal == SIGFPE) fail(emulationFailed, "an integer division by zero");
-  // What -fsanitize=alignment -fsanitize-undefined-trap-on-error does at an access that is not aligned.
-  if (signal == SIGILL) fail(emulationMisaligned, "an access that is not aligned, or an instruction that must not be reached");
-  for (const auto& fiber : fibers)
-    if (fiber->overflows(address)) fail(emulationIllegalAddress, "the stack overflows");
-  fail(emulationIllegalAddress, "an access to %p, where no memory is (or one that is not aligned)", address);
-}
-
-// Leaves all threads where they are and goes back to the launch. Their stacks begin anew.
-void Multiprocessor::abandon() {
-  for (uint32_t thread = 0; thread < threadCount; thread++) threads[thread].fiber = nullptr;
-  free.clear();
-  for (const auto& fiber : fibers) {
-    fiber->begin(beginWork);
-    free.push_back(fiber.get());
-  }
-  Fiber nowhere;
-  Fiber::change(nowhere, host);
-  __builtin_unreachable();
-}
-
-}  // namespace
 }  // namespace emulation
 
 EmulationStatus emulationLaunchIn(EmulationState* state, void* function, const uint32_t grid[3], const uint32_t block[3],

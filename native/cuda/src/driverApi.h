@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace thalweg::driver {
 
@@ -47,10 +48,10 @@ inline constexpr unsigned eventDefault = 0;
 inline constexpr unsigned eventDisableTiming = 2;
 inline constexpr int captureRelaxed = 2;
 
-/** Keys of the `extra` of a launch: the parameters as one packed buffer, and its size. */
-inline void* const launchEnd = nullptr;
-inline void* const launchBufferPointer = reinterpret_cast<void*>(1);
-inline void* const launchBufferSize = reinterpret_cast<void*>(2);
+/** Keys of the `extra` of a launch: the parameters as one packed buffer, and its size. Written as pointers. */
+inline constexpr std::uintptr_t launchEndKey = 0;
+inline constexpr std::uintptr_t launchBufferPointerKey = 1;
+inline constexpr std::uintptr_t launchBufferSizeKey = 2;
 
 struct Uuid {
   char bytes[16];
@@ -85,68 +86,68 @@ struct MemsetNodeParameters {
 }  // namespace thalweg::driver
 
 /** Every function of the driver that the addon calls: `X(exported name, its type)`. */
-#define THALWEG_DRIVER_FUNCTIONS(X)                                                                                     \
-  X(cuInit, Status(unsigned flags))                                                                                     \
-  X(cuDriverGetVersion, Status(int* version))                                                                           \
-  X(cuGetErrorName, Status(Status status, const char** name))                                                           \
-  X(cuGetErrorString, Status(Status status, const char** description))                                                  \
-  X(cuDeviceGetCount, Status(int* count))                                                                               \
-  X(cuDeviceGet, Status(Device* device, int ordinal))                                                                   \
-  X(cuDeviceGetName, Status(char* name, int bytes, Device device))                                                      \
-  X(cuDeviceGetAttribute, Status(int* value, int attribute, Device device))                                             \
-  X(cuDeviceTotalMem_v2, Status(std::size_t* bytes, Device device))                                                     \
-  X(cuDeviceGetUuid_v2, Status(Uuid* uuid, Device device))                                                              \
-  X(cuCtxCreate_v2, Status(Context* context, unsigned flags, Device device))                                            \
-  X(cuCtxDestroy_v2, Status(Context context))                                                                           \
-  X(cuCtxPushCurrent_v2, Status(Context context))                                                                       \
-  X(cuCtxPopCurrent_v2, Status(Context* context))                                                                       \
-  X(cuCtxSynchronize, Status())                                                                                         \
-  X(cuCtxGetStreamPriorityRange, Status(int* least, int* greatest))                                                     \
-  X(cuMemGetInfo_v2, Status(std::size_t* free, std::size_t* total))                                                     \
-  X(cuMemAlloc_v2, Status(Address* address, std::size_t bytes))                                                         \
-  X(cuMemFree_v2, Status(Address address))                                                                              \
-  X(cuMemHostAlloc, Status(void** memory, std::size_t bytes, unsigned flags))                                           \
-  X(cuMemFreeHost, Status(void* memory))                                                                                \
-  X(cuMemcpyHtoDAsync_v2, Status(Address to, const void* from, std::size_t bytes, Stream stream))                       \
-  X(cuMemcpyDtoHAsync_v2, Status(void* to, Address from, std::size_t bytes, Stream stream))                             \
-  X(cuMemcpyDtoDAsync_v2, Status(Address to, Address from, std::size_t bytes, Stream stream))                           \
-  X(cuMemsetD32Async, Status(Address to, unsigned word, std::size_t words, Stream stream))                              \
-  X(cuModuleLoadData, Status(Module* module, const void* image))                                                        \
-  X(cuModuleUnload, Status(Module module))                                                                              \
-  X(cuModuleGetFunction, Status(Function* function, Module module, const char* name))                                   \
-  X(cuFuncGetAttribute, Status(int* value, int attribute, Function function))                                           \
-  X(cuFuncSetAttribute, Status(Function function, int attribute, int value))                                            \
-  X(cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                                        \
-    Status(int* blocks, Function function, int threads, std::size_t sharedBytes))                                       \
-  X(cuLaunchKernel, Status(Function function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,          \
-                           unsigned blockY, unsigned blockZ, unsigned sharedBytes, Stream stream, void** parameters,    \
-                           void** extra))                                                                               \
-  X(cuStreamCreateWithPriority, Status(Stream* stream, unsigned flags, int priority))                                   \
-  X(cuStreamDestroy_v2, Status(Stream stream))                                                                          \
-  X(cuStreamQuery, Status(Stream stream))                                                                               \
-  X(cuStreamSynchronize, Status(Stream stream))                                                                         \
-  X(cuStreamWaitEvent, Status(Stream stream, Event event, unsigned flags))                                              \
-  X(cuStreamBeginCapture_v2, Status(Stream stream, int mode))                                                           \
-  X(cuStreamEndCapture, Status(Stream stream, Graph* graph))                                                            \
-  X(cuEventCreate, Status(Event* event, unsigned flags))                                                                \
-  X(cuEventDestroy_v2, Status(Event event))                                                                             \
-  X(cuEventRecord, Status(Event event, Stream stream))                                                                  \
-  X(cuEventQuery, Status(Event event))                                                                                  \
-  X(cuEventSynchronize, Status(Event event))                                                                            \
-  X(cuEventElapsedTime, Status(float* milliseconds, Event start, Event end))                                            \
-  X(cuGraphCreate, Status(Graph* graph, unsigned flags))                                                                \
-  X(cuGraphDestroy, Status(Graph graph))                                                                                \
-  X(cuGraphAddKernelNode_v2, Status(GraphNode* node, Graph graph, const GraphNode* dependencies,                        \
-                                    std::size_t dependencyCount, const KernelNodeParameters* parameters))               \
-  X(cuGraphAddMemsetNode, Status(GraphNode* node, Graph graph, const GraphNode* dependencies,                           \
+#define THALWEG_DRIVER_FUNCTIONS(X)                                                                                    \
+  X(cuInit, Status(unsigned flags))                                                                                    \
+  X(cuDriverGetVersion, Status(int* version))                                                                          \
+  X(cuGetErrorName, Status(Status status, const char** name))                                                          \
+  X(cuGetErrorString, Status(Status status, const char** description))                                                 \
+  X(cuDeviceGetCount, Status(int* count))                                                                              \
+  X(cuDeviceGet, Status(Device* device, int ordinal))                                                                  \
+  X(cuDeviceGetName, Status(char* name, int bytes, Device device))                                                     \
+  X(cuDeviceGetAttribute, Status(int* value, int attribute, Device device))                                            \
+  X(cuDeviceTotalMem_v2, Status(std::size_t* bytes, Device device))                                                    \
+  X(cuDeviceGetUuid_v2, Status(Uuid* uuid, Device device))                                                             \
+  X(cuCtxCreate_v2, Status(Context* context, unsigned flags, Device device))                                           \
+  X(cuCtxDestroy_v2, Status(Context context))                                                                          \
+  X(cuCtxPushCurrent_v2, Status(Context context))                                                                      \
+  X(cuCtxPopCurrent_v2, Status(Context* context))                                                                      \
+  X(cuCtxSynchronize, Status())                                                                                        \
+  X(cuCtxGetStreamPriorityRange, Status(int* least, int* greatest))                                                    \
+  X(cuMemGetInfo_v2, Status(std::size_t* free, std::size_t* total))                                                    \
+  X(cuMemAlloc_v2, Status(Address* address, std::size_t bytes))                                                        \
+  X(cuMemFree_v2, Status(Address address))                                                                             \
+  X(cuMemHostAlloc, Status(void** memory, std::size_t bytes, unsigned flags))                                          \
+  X(cuMemFreeHost, Status(void* memory))                                                                               \
+  X(cuMemcpyHtoDAsync_v2, Status(Address to, const void* from, std::size_t bytes, Stream stream))                      \
+  X(cuMemcpyDtoHAsync_v2, Status(void* to, Address from, std::size_t bytes, Stream stream))                            \
+  X(cuMemcpyDtoDAsync_v2, Status(Address to, Address from, std::size_t bytes, Stream stream))                          \
+  X(cuMemsetD32Async, Status(Address to, unsigned word, std::size_t words, Stream stream))                             \
+  X(cuModuleLoadData, Status(Module* module, const void* image))                                                       \
+  X(cuModuleUnload, Status(Module module))                                                                             \
+  X(cuModuleGetFunction, Status(Function* function, Module module, const char* name))                                  \
+  X(cuFuncGetAttribute, Status(int* value, int attribute, Function function))                                          \
+  X(cuFuncSetAttribute, Status(Function function, int attribute, int value))                                           \
+  X(cuOccupancyMaxActiveBlocksPerMultiprocessor,                                                                       \
+    Status(int* blocks, Function function, int threads, std::size_t sharedBytes))                                      \
+  X(cuLaunchKernel, Status(Function function, unsigned gridX, unsigned gridY, unsigned gridZ, unsigned blockX,         \
+                           unsigned blockY, unsigned blockZ, unsigned sharedBytes, Stream stream, void** parameters,   \
+                           void** extra))                                                                              \
+  X(cuStreamCreateWithPriority, Status(Stream* stream, unsigned flags, int priority))                                  \
+  X(cuStreamDestroy_v2, Status(Stream stream))                                                                         \
+  X(cuStreamQuery, Status(Stream stream))                                                                              \
+  X(cuStreamSynchronize, Status(Stream stream))                                                                        \
+  X(cuStreamWaitEvent, Status(Stream stream, Event event, unsigned flags))                                             \
+  X(cuStreamBeginCapture_v2, Status(Stream stream, int mode))                                                          \
+  X(cuStreamEndCapture, Status(Stream stream, Graph* graph))                                                           \
+  X(cuEventCreate, Status(Event* event, unsigned flags))                                                               \
+  X(cuEventDestroy_v2, Status(Event event))                                                                            \
+  X(cuEventRecord, Status(Event event, Stream stream))                                                                 \
+  X(cuEventQuery, Status(Event event))                                                                                 \
+  X(cuEventSynchronize, Status(Event event))                                                                           \
+  X(cuEventElapsedTime, Status(float* milliseconds, Event start, Event end))                                           \
+  X(cuGraphCreate, Status(Graph* graph, unsigned flags))                                                               \
+  X(cuGraphDestroy, Status(Graph graph))                                                                               \
+  X(cuGraphAddKernelNode_v2, Status(GraphNode* node, Graph graph, const GraphNode* dependencies,                       \
+                                    std::size_t dependencyCount, const KernelNodeParameters* parameters))              \
+  X(cuGraphAddMemsetNode, Status(GraphNode* node, Graph graph, const GraphNode* dependencies,                          \
                                  std::size_t dependencyCount, const MemsetNodeParameters* parameters, Context context)) \
-  X(cuGraphAddChildGraphNode, Status(GraphNode* node, Graph graph, const GraphNode* dependencies,                       \
-                                     std::size_t dependencyCount, Graph child))                                         \
-  X(cuGraphInstantiateWithFlags, Status(GraphExec* exec, Graph graph, unsigned long long flags))                        \
-  X(cuGraphExecKernelNodeSetParams_v2,                                                                                  \
-    Status(GraphExec exec, GraphNode node, const KernelNodeParameters* parameters))                                     \
-  X(cuGraphExecMemsetNodeSetParams,                                                                                     \
-    Status(GraphExec exec, GraphNode node, const MemsetNodeParameters* parameters, Context context))                    \
-  X(cuGraphExecChildGraphNodeSetParams, Status(GraphExec exec, GraphNode node, Graph child))                            \
-  X(cuGraphLaunch, Status(GraphExec exec, Stream stream))                                                               \
+  X(cuGraphAddChildGraphNode, Status(GraphNode* node, Graph graph, const GraphNode* dependencies,                      \
+                                     std::size_t dependencyCount, Graph child))                                        \
+  X(cuGraphInstantiateWithFlags, Status(GraphExec* exec, Graph graph, unsigned long long flags))                       \
+  X(cuGraphExecKernelNodeSetParams_v2,                                                                                 \
+    Status(GraphExec exec, GraphNode node, const KernelNodeParameters* parameters))                                    \
+  X(cuGraphExecMemsetNodeSetParams,                                                                                    \
+    Status(GraphExec exec, GraphNode node, const MemsetNodeParameters* parameters, Context context))                   \
+  X(cuGraphExecChildGraphNodeSetParams, Status(GraphExec exec, GraphNode node, Graph child))                           \
+  X(cuGraphLaunch, Status(GraphExec exec, Stream stream))                                                              \
   X(cuGraphExecDestroy, Status(GraphExec exec))

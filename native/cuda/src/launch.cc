@@ -26,8 +26,9 @@ void sendFill(const Context& context, const FillLaunch& launch, driver::Stream s
 
 PackedArguments::PackedArguments(const KernelLaunch& launch)
     : bytes_(launch.arguments.size() * sizeof(long long)),
-      extra_{driver::launchBufferPointer, const_cast<long long*>(launch.arguments.data()), driver::launchBufferSize,
-             &bytes_, driver::launchEnd} {}
+      extra_{reinterpret_cast<void*>(driver::launchBufferPointerKey), const_cast<long long*>(launch.arguments.data()),
+             reinterpret_cast<void*>(driver::launchBufferSizeKey), &bytes_,
+             reinterpret_cast<void*>(driver::launchEndKey)} {}
 
 std::string describe(const KernelLaunch& launch) {
   return launch.function->name() + " on " + extents(launch.grid) + " blocks of " + extents(launch.block) +

@@ -1,7 +1,8 @@
 import { optimizers } from "@thalweg/core/optim";
 import { expect, it } from "vitest";
 import type { Workload } from "./spec.ts";
-import { findWorkloads, workloads } from "./workloads.ts";
+import { gptWeights } from "./weights.ts";
+import { findWorkloads, isMeant, workloads } from "./workloads.ts";
 
 const names = (found: readonly Workload[]): string[] => found.map(({ name }) => name);
 const named = (name: string): Workload => findWorkloads(name)[0] as Workload;
@@ -51,7 +52,9 @@ it("counts what an optimizer reads and writes by the state it keeps", () => {
 
 it("finds workloads by name, by pattern and by part of a name", () => {
   expect(names(findWorkloads("optimizer-ADAMW-1m"))).toEqual(["optimizer-adamW-1m"]);
-  expect(names(findWorkloads("matmul-*"))).toEqual(["matmul-256", "matmul-512", "matmul-1024"]);
+  expect(names(findWorkloads("matmul-*"))).toEqual([
+    ...["matmul-256", "matmul-512", "matmul-1024", "matmul-8192-bf16", "matmul-8192"],
+  ]);
   expect(names(findWorkloads("*-rows"))).toEqual(["softmax-rows", "layernorm-rows"]);
   expect(names(findWorkloads("mlp"))).toEqual(["mlp-sgd", "mlp-adam"]);
   // A whole name, not what begins with it.
@@ -65,6 +68,8 @@ it("takes a list, keeps its own order and names nothing twice", () => {
     "matmul-512",
     "matmul-1024",
     "dispatch",
+    "matmul-8192-bf16",
+    "matmul-8192",
   ]);
 });
 
@@ -78,6 +83,45 @@ it("leaves the large updates and the lesser known rules out unless asked", () =>
   ]);
   expect(usual).toContain("compile");
   expect(usual).toContain("scaling-width-64");
+});
+
+it("leaves the large ones out unless asked", () => {
+  const large = workloads.filter(({ largeBytes }) => largeBytes !== undefined);
+  expect(names(large)).toEqual([
+    ...["matmul-8192-bf16", "matmul-8192", "elementwise-64m", "softmax-rows-64m", "layernorm-rows-64m", "gpt-124m"],
+    ...["optimizer-adamW-100m", "optimizer-adamW-100m-400", "optimizer-adamW-1b", "optimizer-adamW-1b-400"],
+  ]);
+  expect(findWorkloads().filter(({ largeBytes }) => largeBytes !== undefined)).toEqual([]);
+  const withLarge = findWorkloads(undefined, { large: true });
+  expect(withLarge).toEqual(expect.arrayContaining(large));
+  expect(withLarge.length).toBe(findWorkloads().length + large.length);
+  // By a whole name it is meant, by a pattern it is only matched.
+  expect(isMeant("mlp-*, GPT-124m", named("gpt-124m"))).toBe(true);
+  expect(isMeant("gpt-*", named("gpt-124m"))).toBe(false);
+});
+
+it("counts what the large workloads cost and hold", () => {
+  expect(named("matmul-8192-bf16")).toMatchObject({
+    flops: 1_099_511_627_776,
+    arithmetic: "bfloat16",
+    largeBytes: 402_653_184,
+  });
+  expect(named("matmul-8192")).toMatchObject({ flops: 2 ** 40, arithmetic: "float32" });
+  expect(named("elementwise-64m").bytes).toBe(768_000_000);
+  expect(named("softmax-rows-64m").bytes).toBe(512_000_000);
+  expect(named("layernorm-rows-64m").bytes).toBe(512_000_000 + 2 * 4 * 512);
+  for (const name of ["optimizer-adamW-1b", "optimizer-adamW-1b-400"]) {
+    // Seven passes over float32: parameter, gradient and two averages read, all but the gradient written.
+    expect(named(name)).toMatchObject({ bytes: 28e9, largeBytes: 16e9 });
+  }
+  const { spec, flops, tokens, arithmetic } = named("gpt-124m");
+  expect({ tokens, arithmetic }).toEqual({ tokens: 8192, arithmetic: "bfloat16" });
+  // 124 million: 6 per weight and token, the positions' apart, and attention over 1024 positions.
+  const dense = 12 * 12 * 768 ** 2 + 768 * 50_304;
+  expect(flops).toBe(6 * 8192 * (dense + 12 * 2 * 1024 * 768));
+  if (spec.kind !== "gpt") throw new Error("expected a GPT");
+  const parameters = gptWeights(spec).reduce((sum, { shape }) => sum + shape.reduce((n, m) => n * m, 1), 0);
+  expect(parameters).toBe(124_475_904);
 });
 
 it("names the pattern that matches nothing", () => {

@@ -21,6 +21,11 @@ describe("arguments", () => {
     [["--only", "matmull"], "no workload matches matmull; there are matmul-256, "],
     [["--threads", "0"], "Expected a whole number from 1 up."],
     [["--fast"], "unknown option '--fast'"],
+    [["--device", "gpu"], "Allowed choices are cpu, cuda."],
+    [
+      ["--compile-mode", "fast"],
+      "Allowed choices are default, max-autotune-no-cudagraphs, reduce-overhead, max-autotune.",
+    ],
     [["matmul-256"], "too many arguments"],
   ])("%j ends with exit code 2 and says why", async (argv, message) => {
     const { code, stdout, stderr } = await run(...argv);
@@ -39,7 +44,9 @@ describe("arguments", () => {
     expect(all).toMatchObject({ code: 0, stderr: "" });
     expect(all.stdout.trim().split("\n").length).toBe(findWorkloads("*").length);
     const some = await run("--list", "--only", "matmul-*");
-    expect(some.stdout).toMatch(/^matmul-256 {3}256 × 256.*\nmatmul-512 .*\nmatmul-1024 .*\n$/);
+    expect(some.stdout).toMatch(
+      /^matmul-256 {8}256 × 256.*\nmatmul-512 .*\nmatmul-1024 .*\nmatmul-8192-bf16 .*\nmatmul-8192 .*\n$/,
+    );
   });
 });
 
@@ -52,6 +59,7 @@ describe("table", () => {
   }));
   const [workload] = findWorkloads("matmul-256");
   if (!workload) throw new Error("expected matmul-256");
+  const shape = { runners, backends: ["cpu-js"], workloads: [workload] };
   const common = { workload: "matmul-256", p10Ms: 0.8125, p90Ms: 1234.5 };
 
   it("has a row for each runner", () => {
@@ -64,7 +72,7 @@ describe("table", () => {
       missing: [{ workload: "matmul-256", runner: "jax-js", reason: "no" }],
       ratios: [{ workload: "matmul-256", runner: "cpu-js", peer: "pytorch", ratio: 0.00152 }],
     };
-    const text = header(runners, ["cpu-js"]) + benchTable(part, runners, ["cpu-js"]);
+    const text = header(shape) + benchTable(part, shape);
     expect(text.split("\n").map((line) => line.split(/ {2,}/))).toEqual([
       ["workload", "runner", "median", "10 … 90 %", "throughput", "of limit", "memory", "× cpu-js"],
       ["matmul-256", "cpu-js", "6.59 ms", "813 µs … 1.23 s", "5.09 GFLOP/s", "8.63 %", "256 MiB"],
@@ -77,13 +85,52 @@ describe("table", () => {
   });
 
   it("has no gaps where several runners did not measure", () => {
-    const text = benchTable({ workload, results: [], missing: [], ratios: [] }, runners, ["cpu-js"]);
+    const text = benchTable({ workload, results: [], missing: [], ratios: [] }, shape);
     expect(text.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual([
       ["matmul-256", "cpu-js", "-"],
       ["pytorch", "-"],
       ["jax-js", "-"],
       [""],
     ]);
+  });
+
+  it("has columns for tokens and for the host where workloads have such figures", () => {
+    const [gpt, dispatch] = ["gpt-124m", "dispatch"].map((name) => findWorkloads(name)[0]);
+    if (!gpt || !dispatch) throw new Error("expected gpt-124m and dispatch");
+    const wide = { ...shape, workloads: [gpt, dispatch] };
+    const step = { medianMs: 20, p10Ms: 20, p90Ms: 20, runner: "cpu-js", missing: [] };
+    const trained = { ...step, workload: "gpt-124m", gflops: 395_000, ofLimit: 0.5, tokensPerSecond: 409_600 };
+    const memory = { peakBytes: 2 ** 30, deviceBytes: 2 ** 34 };
+    const none = { missing: [], ratios: [] };
+    const text =
+      header(wide) +
+      benchTable({ ...none, workload: gpt, results: [{ ...trained, ...memory }] }, wide) +
+      benchTable({ ...none, workload: dispatch, results: [{ ...step, workload: "dispatch", hostMs: 0.0031 }] }, wide);
+    expect(text.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual([
+      [
+        ...["workload", "runner", "median", "10 … 90 %", "throughput", "of limit", "memory"],
+        ...["tokens/s", "host", "× cpu-js"],
+      ],
+      ["gpt-124m", "cpu-js", "20.0 ms", "20.0 ms … 20.0 ms", "395 TFLOP/s", "50.0 %", "16384 MiB", "410 k"],
+      ["pytorch", "-"],
+      ["jax-js", "-"],
+      ["dispatch", "cpu-js", "20.0 ms", "20.0 ms … 20.0 ms", "3.10 µs"],
+      ["pytorch", "-"],
+      ["jax-js", "-"],
+      [""],
+    ]);
+  });
+
+  it("says what a device can do, and does not count its threads", () => {
+    const machine = {
+      ...{ processor: "A Processor", cores: 2, memoryBytes: 2 ** 34, system: "Linux 6 x64", node: "v24.0.0" },
+      limits: [],
+      devices: [{ device: "A GPU", copyGbps: 4312.4, gflops: { float32: 51_234, tf32: 402_000, bfloat16: 790_500 } }],
+    };
+    const start = { machine, versions: { cuda: "thalweg 1.0" }, threads: { cuda: 1 }, devices: { cuda: "A GPU" } };
+    expect(machineLines(start)).toBe(
+      "A Processor, 2 cores, 16 GiB; Linux 6 x64; Node v24.0.0\nlimits of A GPU: 51.2 TFLOP/s float32, 402 TFLOP/s TF32, 791 TFLOP/s bfloat16; copies 4312 GB/s\ncuda: thalweg 1.0\n",
+    );
   });
 
   it("says which machine, and what was not measured", () => {

@@ -20,7 +20,7 @@ import {
 } from "@thalweg/bench";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { backendNames, chooseBackend, defaultBackends, resolveBackend, UnavailableError } from "./backends.ts";
-import { benchTable, columnsFor, header, machineLines, missingLines, type TableShape } from "./benchTable.ts";
+import { benchTable, header, machineLines, missingLines, type TableShape } from "./benchTable.ts";
 import type { Io } from "./io.ts";
 
 interface BenchOptions {
@@ -125,7 +125,7 @@ async function measured(
   };
   const backends = runners.filter(({ kind }) => kind === "backend").map(({ name }) => name);
   const show = progressLine(io);
-  const shape: TableShape = { runners, backends, more: columnsFor(workloads) };
+  const shape: TableShape = { runners, backends, workloads };
   const total = workloads.length;
   let done = 0;
   show("machine");

@@ -70,18 +70,16 @@ export interface TableShape {
   readonly runners: readonly Runner[];
   /** Each has a column that says how many times as long a row's runner takes as it. */
   readonly backends: readonly string[];
-  /** Beside those that every table has. */
-  readonly more: readonly OptionalColumn[];
+  readonly workloads: readonly Workload[];
 }
 
-/** Which of the optional columns these workloads need. */
-export const columnsFor = (workloads: readonly Workload[]): readonly OptionalColumn[] =>
+const columnsFor = ({ workloads }: TableShape): readonly OptionalColumn[] =>
   (Object.keys(optional) as OptionalColumn[]).filter((column) => workloads.some(optional[column].has));
 
 /** The heads of the columns. */
 export function header(shape: TableShape): string {
   const heads = ["workload", "runner", "median", "10 … 90 %", "throughput", "of limit", "memory"];
-  const more = shape.more.map((column) => optional[column].head);
+  const more = columnsFor(shape).map((column) => optional[column].head);
   return rows(shape, [[...heads, ...more, ...shape.backends.map((name) => `× ${name}`)]]);
 }
 
@@ -95,22 +93,27 @@ export function benchTable(part: WorkloadPart, shape: TableShape): string {
   return rows(shape, cells);
 }
 
-function figures(result: WorkloadResult, ratios: readonly Ratio[], { backends, more }: TableShape): string[] {
+function figures(result: WorkloadResult, ratios: readonly Ratio[], shape: TableShape): string[] {
   const { runner, medianMs, p10Ms, p90Ms, gflops, gbps, ofLimit, peakBytes, deviceBytes } = result;
   // Of a device's memory where the runner has one: what its process holds beside it says little.
   const bytes = deviceBytes ?? peakBytes;
   return [
     time(medianMs),
     `${time(p10Ms)} … ${time(p90Ms)}`,
-    gflops === undefined ? ((gbps && `${digits(gbps)} GB/s`) ?? "") : flops(gflops),
+    throughput(gflops, gbps),
     ofLimit === undefined ? "" : `${digits(100 * ofLimit)} %`,
     bytes === undefined ? "" : `${(bytes / 2 ** 20).toFixed(0)} MiB`,
-    ...more.map((column) => optional[column].cell(result)),
-    ...backends.map((backend) => {
+    ...columnsFor(shape).map((column) => optional[column].cell(result)),
+    ...shape.backends.map((backend) => {
       const found = ratios.find((ratio) => ratio.runner === backend && ratio.peer === runner);
       return found ? digits(found.ratio) : "";
     }),
   ];
+}
+
+function throughput(gflops: number | undefined, gbps: number | undefined): string {
+  if (gflops !== undefined) return flops(gflops);
+  return gbps === undefined ? "" : `${digits(gbps)} GB/s`;
 }
 
 /** Which runners did not measure a workload, and why. */
@@ -141,11 +144,13 @@ function time(milliseconds: number): string {
 }
 
 /** A part of the table. Its widths are fixed, since what is still to come is not known. */
-function rows({ runners, backends, more }: TableShape, cells: readonly (readonly string[])[]): string {
+function rows(shape: TableShape, cells: readonly (readonly string[])[]): string {
+  const { runners, backends, workloads } = shape;
   const nameWidth = Math.max(6, ...runners.map(({ name }) => name.length));
-  const moreWidths = more.map((column) => optional[column].width);
+  const workloadWidth = Math.max(22, ...workloads.map(({ name }) => name.length));
+  const moreWidths = columnsFor(shape).map((column) => optional[column].width);
   const ratioWidths = backends.map((name) => Math.max(8, name.length + 2));
-  const widths = [22, nameWidth, 8, 19, 13, 8, 9, ...moreWidths, ...ratioWidths];
+  const widths = [workloadWidth, nameWidth, 8, 19, 13, 8, 9, ...moreWidths, ...ratioWidths];
   const table = new Table({
     chars: lineless,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 2 },

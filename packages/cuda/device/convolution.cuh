@@ -14,10 +14,10 @@ struct Windows {
   static constexpr int PLANE = HEIGHT * WIDTH;
   static constexpr int COUNT_H = COUNT_H_;
   static constexpr int COUNT_W = COUNT_W_;
-  static constexpr int COUNT = COUNT_H * COUNT_W;
+  static constexpr int COUNT = COUNT_H * COUNT_W > 0 ? COUNT_H * COUNT_W : 1;
   static constexpr int TAPS_H = TAPS_H_;
   static constexpr int TAPS_W = TAPS_W_;
-  // Never 0, so that it can be divided by where there are no taps at all.
+  // Never 0, since they are divided by even where there is nothing.
   static constexpr int TAPS = TAPS_H * TAPS_W > 0 ? TAPS_H * TAPS_W : 1;
   static constexpr int ACROSS = TAPS_W > 0 ? TAPS_W : 1;
   static constexpr int PIXEL_H = PIXEL_H_;

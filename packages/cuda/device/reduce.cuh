@@ -10,7 +10,6 @@ struct Sum {
     return a + b;
   }
   __device__ static inline int combine(int a, int b) { return (int)((unsigned)a + (unsigned)b); }
-  __device__ static inline bool combine(bool a, bool b) { return a || b; }
 };
 struct Prod {
   template <class T>
@@ -18,7 +17,6 @@ struct Prod {
     return a * b;
   }
   __device__ static inline int combine(int a, int b) { return (int)((unsigned)a * (unsigned)b); }
-  __device__ static inline bool combine(bool a, bool b) { return a && b; }
 };
 struct Max {
   template <class T>

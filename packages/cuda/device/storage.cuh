@@ -18,6 +18,17 @@ __device__ inline unsigned short toBFloat16(float x) {
 #endif
 }
 
+// Two of them, `low` in the low half.
+__device__ inline unsigned toBFloat16Pair(float low, float high) {
+#ifdef THALWEG_EMULATION
+  return toBFloat16(low) | (unsigned)toBFloat16(high) << 16;
+#else
+  unsigned bits;
+  asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
+  return bits;
+#endif
+}
+
 __device__ inline float fromBFloat16(unsigned short bits) { return asFloat((unsigned)bits << 16); }
 
 // Bits of the IEEE binary16 nearest to `x`, ties to even; NaN stays NaN.
@@ -35,6 +46,16 @@ __device__ inline unsigned short toFloat16(float x) {
 #else
   unsigned short bits;
   asm("cvt.rn.f16.f32 %0, %1;" : "=h"(bits) : "f"(x));
+  return bits;
+#endif
+}
+
+__device__ inline unsigned toFloat16Pair(float low, float high) {
+#ifdef THALWEG_EMULATION
+  return toFloat16(low) | (unsigned)toFloat16(high) << 16;
+#else
+  unsigned bits;
+  asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(bits) : "f"(high), "f"(low));
   return bits;
 #endif
 }
@@ -94,12 +115,14 @@ struct BFloat16 {
   using Compute = float;
   __device__ static inline float decode(unsigned short x) { return fromBFloat16(x); }
   __device__ static inline unsigned short encode(float x) { return toBFloat16(x); }
+  __device__ static inline unsigned encodePair(float low, float high) { return toBFloat16Pair(low, high); }
 };
 struct Float16 {
   using Storage = unsigned short;
   using Compute = float;
   __device__ static inline float decode(unsigned short x) { return fromFloat16(x); }
   __device__ static inline unsigned short encode(float x) { return toFloat16(x); }
+  __device__ static inline unsigned encodePair(float low, float high) { return toFloat16Pair(low, high); }
 };
 
 // Values of neighbouring elements, in registers: indices must be constants.
@@ -114,11 +137,9 @@ struct alignas(sizeof(S) * N) Packet {
   S v[N];
 };
 
-template <class S, int N>
-struct PacketOf {
-  static constexpr int count = (int)sizeof(S) * N > 16 ? 16 / (int)sizeof(S) : N;
-  using Type = Packet<S, count>;
-};
+// Of `N` neighbours, the most that one instruction moves.
+template <class D, int N>
+constexpr int widest = sizeof(typename D::Storage) * N > 16 ? 16 / (int)sizeof(typename D::Storage) : N;
 
 template <class D>
 __device__ inline typename D::Compute load(const typename D::Storage* from) {
@@ -136,16 +157,16 @@ __device__ inline void store(typename D::Storage* to, typename D::Compute value)
   *to = D::encode(value);
 }
 
-// `N` neighbours; `from` is aligned to their size, or to 16 bytes where they are more.
-template <class D, int N>
+// `N` neighbours, `P` at a time; `from` is aligned to the size of `P` of them.
+template <class D, int N, int P = widest<D, N>>
 __device__ inline Vec<typename D::Compute, N> loadVector(const typename D::Storage* from) {
-  using P = PacketOf<typename D::Storage, N>;
+  using Part = Packet<typename D::Storage, P>;
   Vec<typename D::Compute, N> result;
 #pragma unroll
-  for (int first = 0; first < N; first += P::count) {
-    const typename P::Type packet = *reinterpret_cast<const typename P::Type*>(from + first);
+  for (int first = 0; first < N; first += P) {
+    const Part part = *reinterpret_cast<const Part*>(from + first);
 #pragma unroll
-    for (int i = 0; i < P::count; i++) result.v[first + i] = D::decode(packet.v[i]);
+    for (int i = 0; i < P; i++) result.v[first + i] = D::decode(part.v[i]);
   }
   return result;
 }
@@ -177,60 +198,69 @@ struct ReadOnly<1> {
 };
 #endif
 
-template <class D, int N>
+template <class D, int N, int P = widest<D, N>>
 __device__ inline Vec<typename D::Compute, N> loadVectorReadOnly(const typename D::Storage* from) {
 #ifdef THALWEG_EMULATION
-  return loadVector<D, N>(from);
+  return loadVector<D, N, P>(from);
 #else
-  using P = PacketOf<typename D::Storage, N>;
+  using Part = Packet<typename D::Storage, P>;
   Vec<typename D::Compute, N> result;
 #pragma unroll
-  for (int first = 0; first < N; first += P::count) {
-    const auto words = ReadOnly<sizeof(typename P::Type)>::get(from + first);
-    typename P::Type packet;
-    static_assert(sizeof packet == sizeof words, "one instruction");
-    memcpy(&packet, &words, sizeof packet);
+  for (int first = 0; first < N; first += P) {
+    const auto words = ReadOnly<sizeof(Part)>::get(from + first);
+    Part part;
+    static_assert(sizeof part == sizeof words, "one instruction");
+    memcpy(&part, &words, sizeof part);
 #pragma unroll
-    for (int i = 0; i < P::count; i++) result.v[first + i] = D::decode(packet.v[i]);
+    for (int i = 0; i < P; i++) result.v[first + i] = D::decode(part.v[i]);
   }
   return result;
 #endif
 }
 
-template <class D, int N>
+template <class D, int N, int P = widest<D, N>>
 __device__ inline void storeVector(typename D::Storage* to, const Vec<typename D::Compute, N>& values) {
-  using P = PacketOf<typename D::Storage, N>;
+  using Part = Packet<typename D::Storage, P>;
 #pragma unroll
-  for (int first = 0; first < N; first += P::count) {
-    typename P::Type packet;
+  for (int first = 0; first < N; first += P) {
+    Part part;
+    if constexpr (sizeof(typename D::Storage) == 2) {
+      // One instruction converts two.
 #pragma unroll
-    for (int i = 0; i < P::count; i++) packet.v[i] = D::encode(values.v[first + i]);
-    *reinterpret_cast<typename P::Type*>(to + first) = packet;
+      for (int i = 0; i < P; i += 2) {
+        const unsigned pair = D::encodePair(values.v[first + i], values.v[first + i + 1]);
+        memcpy(&part.v[i], &pair, sizeof pair);
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < P; i++) part.v[i] = D::encode(values.v[first + i]);
+    }
+    *reinterpret_cast<Part*>(to + first) = part;
   }
 }
 
 // As above, but only the first `count` of them exist: the others are 0, and their memory is not touched.
-template <class D, int N>
+template <class D, int N, int P = widest<D, N>>
 __device__ inline Vec<typename D::Compute, N> loadVector(const typename D::Storage* from, long long count) {
-  if (count >= N) return loadVector<D, N>(from);
+  if (count >= N) return loadVector<D, N, P>(from);
   Vec<typename D::Compute, N> result;
 #pragma unroll
   for (int i = 0; i < N; i++) result.v[i] = i < count ? load<D>(from + i) : typename D::Compute(0);
   return result;
 }
 
-template <class D, int N>
+template <class D, int N, int P = widest<D, N>>
 __device__ inline Vec<typename D::Compute, N> loadVectorReadOnly(const typename D::Storage* from, long long count) {
-  if (count >= N) return loadVectorReadOnly<D, N>(from);
+  if (count >= N) return loadVectorReadOnly<D, N, P>(from);
   Vec<typename D::Compute, N> result;
 #pragma unroll
   for (int i = 0; i < N; i++) result.v[i] = i < count ? loadReadOnly<D>(from + i) : typename D::Compute(0);
   return result;
 }
 
-template <class D, int N>
+template <class D, int N, int P = widest<D, N>>
 __device__ inline void storeVector(typename D::Storage* to, const Vec<typename D::Compute, N>& values, long long count) {
-  if (count >= N) return storeVector<D, N>(to, values);
+  if (count >= N) return storeVector<D, N, P>(to, values);
 #pragma unroll
   for (int i = 0; i < N; i++) {
     if (i < count) store<D>(to + i, values.v[i]);

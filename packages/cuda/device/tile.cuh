@@ -27,6 +27,13 @@
 #include "mma.cuh"
 #include "storage.cuh"
 
+// As many of `N` neighbours as one instruction moves.
+template <class T, int N>
+struct PacketOf {
+  static constexpr int count = (int)sizeof(T) * N > 16 ? 16 / (int)sizeof(T) : N;
+  using Type = Packet<T, count>;
+};
+
 // ---- How an operand lies in shared memory -----------------------------------------------------------------------
 
 // What elements of shared memory are made of, and how values become that.
@@ -340,20 +347,20 @@ struct TensorCore {
   __device__ inline void multiply(const Element* a, const Element* b) {
 #pragma unroll
     for (int k = 0; k < DEPTH; k += STEP) {
-      unsigned left[TILES_M][4], right[TILES_N / 2][4];
-#pragma unroll
-      for (int i = 0; i < TILES_M; i++) loadA(left[i], a, firstRow() + i * 16, k);
+      unsigned right[TILES_N / 2][4];
 #pragma unroll
       for (int j = 0; j < TILES_N / 2; j++) loadB(right[j], b, firstColumn() + j * 16, k);
 #pragma unroll
       for (int i = 0; i < TILES_M; i++) {
+        unsigned left[4];
+        loadA(left, a, firstRow() + i * 16, k);
 #pragma unroll
         for (int j = 0; j < TILES_N; j++) {
           const unsigned pair[2] = {right[j / 2][j % 2 * 2], right[j / 2][j % 2 * 2 + 1]};
           float d[4];
 #pragma unroll
           for (int c = 0; c < 4; c++) d[c] = sums[(i * TILES_N + j) * 4 + c];
-          multiplyBy(E(), d, left[i], pair);
+          multiplyBy(E(), d, left, pair);
 #pragma unroll
           for (int c = 0; c < 4; c++) sums[(i * TILES_N + j) * 4 + c] = d[c];
         }

@@ -85,7 +85,7 @@ export function loopProgram(test: LoopTest): Program {
 }
 
 /** One Program of the kernels of several, which have the same uniforms. */
-function together(programs: readonly Program[]): Program {
+export function together(programs: readonly Program[]): Program {
   const buffers: BufferSpec[] = [];
   const kernels: Kernel[] = [];
   for (const program of programs) {

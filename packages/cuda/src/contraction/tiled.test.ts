@@ -17,7 +17,9 @@ describe("tiles", () => {
   const one = { multiprocessors: 1 };
 
   it("has tiles of 128 × 128 with edges", () => {
-    const programs = (["packedK", "packedLines", "k"] as const).map((a) => productProgram(129, 131, 37, { a, b: a, body: "biasRelu" }));
+    const programs = (["packedK", "packedLines", "k"] as const).map((a) =>
+      productProgram(250, 254, 37, { a, b: a, body: "biasRelu" }),
+    );
     expect(tilingFor(programs[0] as never, one).tile.rows).toBe(128);
     check(programs, one);
   });
@@ -45,14 +47,23 @@ describe("tiles", () => {
       layouts.slice(0, 3).map((b) => productProgram(40, 48, 72, { a, b, storage, body: "biasRelu" })),
     );
     check(programs);
-    check([productProgram(136, 144, 80, { storage }), productProgram(129, 130, 41, { storage, a: "packedLines", b: "packedK" })], one);
+    check(
+      [
+        productProgram(136, 144, 80, { storage }),
+        productProgram(129, 130, 41, { storage, a: "packedLines", b: "packedK" }),
+      ],
+      one,
+    );
   });
 
   it("rounds to TF32 where asked to", () => {
     const target = { precision: "tf32" as const };
     const programs = layouts.flatMap((a) => layouts.map((b) => productProgram(40, 48, 36, { a, b })));
     check(programs, target);
-    check([productProgram(136, 144, 80), productProgram(129, 130, 41, { a: "packedLines", b: "packedK" })], { ...target, ...one });
+    check([productProgram(136, 144, 80), productProgram(129, 130, 41, { a: "packedLines", b: "packedK" })], {
+      ...target,
+      ...one,
+    });
   });
 
   it("divides k over blocks", () => {

@@ -6,46 +6,15 @@ import { bodyParameters, cType, type IndexType, linear, storageType, vectorWidth
 import type { Element } from "./element.ts";
 import { loaderType, type OperandLoader, operandLoader } from "./operandLoader.ts";
 import { batchSize, type Product, type Side } from "./product.ts";
+import { batchNames, indexTypeOf, operandParameters } from "./productText.ts";
 import type { Tiling } from "./tiling.ts";
-
-/** int where no offset, and no step of a loader past the end, leaves its range. */
-export function indexTypeOf({ a, b, epilogue }: Product, program: Program): IndexType {
-  const buffers = [a.buffer, b.buffer, ...epilogue.buffers];
-  const small = buffers.every((buffer) => (program.buffers[buffer]?.size as number) < 2 ** 30);
-  const near = [a, b].every(({ line, depth }) => Math.max(Math.abs(line), Math.abs(depth)) < 2 ** 24);
-  return small && near ? "int" : "long long";
-}
-
-/** Statements that give each batch variable a name, from the name of the element's number; the names. */
-export function batchNames(product: Product, element: string, index: IndexType): { text: string; names: string[] } {
-  const lines: string[] = [];
-  const names = product.batch.map((_, axis) => `batch${axis}`);
-  let rest = element;
-  for (let axis = product.batch.length - 1; axis >= 0; axis--) {
-    const value = axis === 0 ? rest : `${rest} % ${product.batch[axis]}`;
-    lines.push(`const ${index} batch${axis} = ${value};`);
-    if (axis > 0) rest = `${rest} / ${product.batch[axis]}`;
-  }
-  return { text: lines.join("\n"), names };
-}
-
-/** Pointers of the operands. */
-export function operandParameters({ a, b, epilogue }: Product, program: Program): Parameter[] {
-  const stored = epilogue.body.flatMap((instruction) =>
-    instruction.op === "store" ? [epilogue.buffers[instruction.slot] as number] : [],
-  );
-  return [["left", a] as const, ["right", b] as const].map(([name, { buffer, dtype }]) => ({
-    type: `const ${storageType(dtype)}*`,
-    name,
-    argument: { kind: "buffer", buffer },
-    restrict: !stored.some((other) => mayOverlap(program, other, buffer)),
-  }));
-}
 
 /** How many neighbouring sums a thread continues with: no more than divide the columns, so that all exist. */
 export function sumsTogether({ epilogue, columnVariable, columns }: Product, program: Program): number {
   const dtypes = epilogue.buffers.map((buffer) => program.buffers[buffer]?.dtype ?? "float32");
   let width = vectorWidth([epilogue.body], dtypes, columnVariable, columns);
+  // Lanes of long functions would not leave registers for the sums that wait.
+  if (epilogue.body.some(isExpensive)) width = Math.min(width, 4);
   while (columns % width !== 0) width /= 2;
   return width;
 }

@@ -56,9 +56,9 @@ function tensorTile(
   };
 }
 
-const large = { residents: 2, together: 0.85, alone: 0.5 };
-const middle = { residents: 4, together: 0.7, alone: 0.4 };
-const small = { residents: 6, together: 0.4, alone: 0.2 };
+const large = { residents: 2, together: 0.7, alone: 0.5 };
+const middle = { residents: 4, together: 0.6, alone: 0.4 };
+const small = { residents: 6, together: 0.4, alone: 0.15 };
 
 /** From the largest to the smallest. */
 export function tilesOf(element: Element): readonly Tile[] {
@@ -104,7 +104,7 @@ export interface Tiling {
 /** Cycles until what a step has asked of global memory is in shared memory. */
 const stepLatency = 600;
 /** Cycles of a launch, and those of the exchange between blocks where the depth is cut. */
-const launchCycles = 3000;
+export const launchCycles = 3000;
 const combineCycles = 2000;
 /** Bytes per cycle that one block reads from the cache that all share. */
 const combineRate = 64;

@@ -3,7 +3,7 @@
  * the input is read twice, which is less than waiting for one row's blocks one after another. float32 is summed in float64,
  * whose errors stay below one rounding of the result.
  */
-import { computeDType, type IndexedKernel, mayOverlap } from "@thalweg/core/backend";
+import { computeDType, type IndexedKernel } from "@thalweg/core/backend";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext, KernelLaunch } from "../kernel/launch.ts";
 import { storageTag } from "../source/index.ts";
@@ -94,15 +94,14 @@ function textsOf(kernel: CumSum, context: KernelContext): Texts {
   const [from, to] = [dtypeOf(context, kernel.input), dtypeOf(context, kernel.output)];
   const [input, output] = [storageTag(from), storageTag(to)];
   const sum = computeDType(from).startsWith("float") ? "double" : "unsigned";
-  const restrict = !mayOverlap(context.program, kernel.input, kernel.output);
   return {
     input,
     output,
     sum,
     load: (at) => `(${sum})load<${input}>(input + (${at}))`,
     store: (at, value) => `store<${output}>(output + (${at}), (${output}::Compute)(${value}));`,
-    source: bufferParameter(context, kernel.input, "input", "read", restrict),
-    target: bufferParameter(context, kernel.output, "output", "write", restrict),
+    source: bufferParameter(context, kernel.input, "input", "read", true),
+    target: bufferParameter(context, kernel.output, "output", "write", true),
   };
 }
 

@@ -1,5 +1,4 @@
 /** scatterAdd without atomic additions of floats: each element of the target has one thread, which adds in row-major order. */
-import { mayOverlap } from "@thalweg/core/backend";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext, KernelLaunch } from "../kernel/launch.ts";
 import { storageTag } from "../source/index.ts";
@@ -53,8 +52,7 @@ function textsOf(kernel: ScatterAdd, context: KernelContext): ScatterTexts {
   const sizeOf = (buffer: number): number => program.buffers[buffer]?.size as number;
   const shape = scatterShape(kernel);
   const most = Math.max(...[target, index.buffer, source.buffer].map(sizeOf), countOf(shape.lanes) * shape.steps);
-  const read = (buffer: number, name: string): Parameter =>
-    bufferParameter(context, buffer, name, "read", !mayOverlap(program, target, buffer));
+  const read = (buffer: number, name: string): Parameter => bufferParameter(context, buffer, name, "read", true);
   const status: Parameter = { type: "Status*", name: "status", argument: { kind: "status" } };
   const [ofTarget, ofSource, ofIndex] = [target, source.buffer, index.buffer].map((buffer) =>
     storageTag(dtypeOf(context, buffer)),

@@ -2,12 +2,12 @@
 import { accessesOf, type Kernel, type Program } from "@thalweg/core/backend";
 
 /** Whether an index that a kernel computes or loads may be out of range. */
-function mayFail(kernel: Kernel): boolean {
+export function kernelMayFail(kernel: Kernel): boolean {
   return kernel.kind === "scatterAdd" || accessesOf(kernel).some(({ at }) => at.dynamic !== undefined);
 }
 
 /** Whether anything in the Program may: then each run clears the status first. */
-export const programMayFail = (program: Program): boolean => program.kernels.some(mayFail);
+export const programMayFail = (program: Program): boolean => program.kernels.some(kernelMayFail);
 
 /**
  * For each kernel: whether an earlier one may meet an index out of range while this one writes a buffer that outlives the
@@ -20,7 +20,7 @@ export function guardedKernels(program: Program): boolean[] {
       ({ kind, buffer }) => kind === "write" && program.buffers[buffer]?.kind !== "temporary",
     );
     const guarded = failing && outlives;
-    failing ||= mayFail(kernel);
+    failing ||= kernelMayFail(kernel);
     return guarded;
   });
 }

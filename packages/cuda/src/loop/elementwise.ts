@@ -9,7 +9,7 @@ import { type IndexType, type Point, type Surroundings, writeInvariant, writePoi
 import { type ElementwiseSpace, elementwiseSpace } from "./elementwiseSpace.ts";
 import { transposeLaunch } from "./transpose.ts";
 
-/** `size`: of the outer space where that is one of several segments. Undefined when there is nothing to do. */
+/** `buffers`: of the kernel's slots. Undefined when there is nothing to do. */
 export function elementwiseLaunch(
   kernel: LoopKernel,
   buffers: readonly number[],
@@ -86,7 +86,7 @@ ${writePoints(surroundings, [point], known, "r")}}
 }
 
 /** The variables at vector number `at`, which is less than their count. Divisions are of unsigned numbers, which are cheaper. */
-export function coordinates(
+function coordinates(
   at: string,
   sizes: readonly number[],
   width: number,

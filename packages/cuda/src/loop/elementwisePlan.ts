@@ -73,7 +73,7 @@ export function vectorWidthAlong(
   return 1;
 }
 
-/** The same for any body along a variable of loads alone: the first half of a transposition. */
+/** The most neighbours along `variable`, of `size`, that a load can fetch as one vector. */
 export function loadWidthAlong(load: { readonly at: Affine }, size: number, variable: number, bytes: number): number {
   for (let width = Math.min(8, accessBytes / bytes); width > 1; width /= 2) {
     if (load.at.strides[variable] === 1 && size % width === 0 && isAligned(load.at, variable, width)) return width;

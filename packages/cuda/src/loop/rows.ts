@@ -3,7 +3,6 @@ import {
   type ComputeDType,
   type Condition,
   type DType,
-  type Instruction,
   type LoopKernel,
   liveValues,
   mayOverlap,
@@ -16,8 +15,8 @@ import {
 } from "@thalweg/core/backend";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext, KernelLaunch } from "../kernel/launch.ts";
-import { bodyParameters, type IndexType } from "../source/index.ts";
-import { type KeptValues, keptValues, nothingKept } from "./rowsKept.ts";
+import { bodyNeeds, bodyParameters, type IndexType } from "../source/index.ts";
+import { keptChoices } from "./rowsKept.ts";
 import { RowLaunch, type RowMemory } from "./rowsLaunch.ts";
 import { planRows, type RowPlan, type RowSpace } from "./rowsPlan.ts";
 import { type RowPart, rowParts } from "./rowsSplit.ts";
@@ -107,9 +106,16 @@ function segmentLaunches(
   const mayAlias = (a: number, b: number): boolean => mayOverlap(program, buffers[a] as number, buffers[b] as number);
   const slotDTypes = buffers.map((buffer) => program.buffers[buffer]?.dtype as DType);
   const parts = rowParts(whole.stages, mayAlias);
-  const found = keptValues(whole.stages, outer.length, slotDTypes, mayAlias);
-  const plan = planRows(whole, slotDTypes, found, parts !== undefined);
-  const kept: KeptValues = plan.keep === "nowhere" ? nothingKept : found;
+  // A kernel that stops when an index was out of range, and may find one itself, must not leave blocks waiting for others.
+  const stops = context.guarded && whole.stages.some(({ body }) => bodyNeeds(body).status);
+  const choices = keptChoices(whole.stages, outer.length, slotDTypes, mayAlias);
+  const { plan, kept } = planRows(
+    whole,
+    slotDTypes,
+    choices,
+    parts !== undefined && !stops,
+    context.target.sharedBytesPerBlock,
+  );
   const space: RowSpace = { ...whole, stages: liveStages(whole.stages, kept.known) };
   const index = indexType(space);
   const all: RowPart[] =

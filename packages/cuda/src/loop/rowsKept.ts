@@ -215,18 +215,21 @@ function choose(
 }
 
 /**
- * `slots`: the dtype of each. Either the largest expressions that stages have in common are kept, or what they are computed
- * from, whichever is fewer numbers at a time.
+ * What may be kept, the best choice first, each of the others with fewer numbers at a time: the largest expressions that
+ * stages have in common, or what takes long in them and the elements they are computed from, or these elements alone.
+ * `slots`: the dtype of each.
  */
-export function keptValues(
+export function keptChoices(
   stages: readonly Stage[],
   outerRank: number,
   slots: readonly DType[],
   mayAlias: (a: number, b: number) => boolean,
-): KeptValues {
-  if (stages.filter(({ over }) => over === "inner").length < 2) return nothingKept;
+): readonly KeptValues[] {
+  if (stages.filter(({ over }) => over === "inner").length < 2) return [nothingKept];
   const matches = matchesByStage(stages, outerRank, slots, mayAlias);
   const largest = choose(stages, matches, () => true);
   const smallest = choose(stages, matches, (instruction) => instruction.op === "load" || isExpensive(instruction));
-  return smallest.live < largest.live ? smallest : largest;
+  const best = smallest.live < largest.live ? smallest : largest;
+  const loads = choose(stages, matches, ({ op }) => op === "load");
+  return loads.live < best.live ? [best, loads] : [best];
 }

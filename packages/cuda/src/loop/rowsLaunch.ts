@@ -4,7 +4,6 @@ import {
   type ComputeDType,
   contiguousStrides,
   type Instruction,
-  isExpensive,
   operandsOf,
   type Value,
 } from "@thalweg/core/backend";
@@ -17,9 +16,10 @@ import {
   type SlotSource,
   writeBody,
 } from "../source/index.ts";
+import { decompose } from "./rowsDecompose.ts";
 import { Hazards } from "./rowsHazards.ts";
 import type { KeptValues } from "./rowsKept.ts";
-import { keptBytes, type RowPlan, type RowSpace } from "./rowsPlan.ts";
+import { keptBytes, type RowPlan, type RowSpace, workOf } from "./rowsPlan.ts";
 import { isReduction, TeamReduction } from "./rowsReduce.ts";
 import type { RowPart } from "./rowsSplit.ts";
 
@@ -41,10 +41,6 @@ export interface RowSurroundings {
   readonly mayAlias: (a: number, b: number) => boolean;
   readonly memory: RowMemory;
 }
-
-/** What an instruction costs, in simple ones. */
-const workOf = (instruction: Instruction): number =>
-  instruction.op === "philox" ? 50 : isExpensive(instruction) ? 20 : instruction.op === "constant" ? 0 : 1;
 
 export class RowLaunch {
   readonly #around: RowSurroundings;
@@ -95,31 +91,6 @@ export class RowLaunch {
     return `s${this.#prefixes++}_`;
   }
 
-  /** The name, or number, of each variable in `order` at a linear place; `text`: the statements that define them. */
-  #decompose(place: string, order: readonly number[], name: string): { text: string[]; names: Map<number, string> } {
-    const { space, plan, index } = this.#around;
-    const sizes = [...space.outer, ...space.inner];
-    const text: string[] = [];
-    const names = new Map<number, string>();
-    let rest = place;
-    for (const [position, variable] of [...order].reverse().entries()) {
-      const wide = variable === plan.vector ? plan.width : 1;
-      const size = (sizes[variable] as number) / wide;
-      const outermost = position === order.length - 1;
-      let value = size === 1 ? "0" : outermost ? rest : `${rest} % ${indexLiteral(size, index)}`;
-      if (wide > 1 && value !== "0") value = `(${value}) * ${wide}`;
-      if (value === "0" || value === rest) names.set(variable, value);
-      else {
-        names.set(variable, `${name}${variable}`);
-        text.push(`const ${index} ${name}${variable} = ${value};`);
-      }
-      if (outermost || size === 1) continue;
-      text.push(`const ${index} ${name}q${position} = ${rest} / ${indexLiteral(size, index)};`);
-      rest = `${name}q${position}`;
-    }
-    return { text, names };
-  }
-
   /** Names of the thread, its team and the team's row. */
   #start(): string[] {
     const { space, plan, index } = this.#around;
@@ -149,7 +120,7 @@ export class RowLaunch {
         `const ${index} end = begin + ${each} < ${all} ? begin + ${each} : ${all};`,
       );
     }
-    const { text, names } = this.#decompose("group", plan.outerOrder, "o");
+    const { text, names } = decompose("group", plan.outerOrder, "o", this.#around);
     this.#write(...text);
     return space.outer.map((_size, variable) => names.get(variable) as string);
   }
@@ -175,7 +146,7 @@ export class RowLaunch {
   /** Where a thread keeps a value; `chunk`: the number of its unit, as text. */
   #keptAt(row: number, chunk: string, lane: number): string {
     const { plan } = this.#around;
-    const place = `${chunk} * ${plan.width} + ${lane}`;
+    const place = plan.width === 1 ? chunk : `${chunk} * ${plan.width} + ${lane}`;
     return plan.keep === "registers" ? `k${row}[${place}]` : `k${row}[(${place}) * ${plan.team * plan.teams}]`;
   }
 
@@ -244,9 +215,9 @@ export class RowLaunch {
   #overUnits(body: readonly Instruction[], reductions: readonly TeamReduction[]): void {
     const { plan, index } = this.#around;
     const { team, splits } = plan;
-    const work = body.reduce((sum, instruction) => sum + workOf(instruction), 0) * plan.width;
+    const work = workOf(body) * plan.width;
     if (this.#partial) this.#write("if (present) {");
-    const unroll = work <= 32 ? 4 : work <= 160 ? 2 : 1;
+    const unroll = work <= 12 ? 8 : work <= 48 ? 4 : work <= 160 ? 2 : 1;
     if (splits > 1) {
       this.#write(
         `#pragma unroll ${unroll}`,
@@ -255,7 +226,7 @@ export class RowLaunch {
         "}",
       );
     } else {
-      const all = plan.keep === "registers" || this.#chunks * work <= 256;
+      const all = plan.keep === "registers" || (this.#chunks <= 8 && this.#chunks * work <= 256);
       const stride = index === "int" ? `${team}` : `${team}LL`;
       const at = (chunk: string): string => `const ${index} u = ${team === 1 ? chunk : `t + ${chunk} * ${stride}`};`;
       if (this.#chunks > 0) {
@@ -285,7 +256,7 @@ export class RowLaunch {
   /** The body at unit `u`; `chunk`: which of the thread's own it is. */
   #unit(body: readonly Instruction[], reductions: readonly TeamReduction[], chunk: string): string {
     const { space, plan, kept, slots, index } = this.#around;
-    const { text, names } = this.#decompose("u", plan.innerOrder, "i");
+    const { text, names } = decompose("u", plan.innerOrder, "i", this.#around);
     const variables = [
       ...this.#outerVariables,
       ...space.inner.map((_size, axis) => names.get(space.outer.length + axis) ?? "0"),

@@ -5,8 +5,16 @@
  * an outer variable, and the threads of a team lie across the warps. Everything follows from sizes alone, so that results are
  * the same on every device.
  */
-import { type Affine, bytesPerElement, type DType, type Instruction, type Stage, sizeOf } from "@thalweg/core/backend";
-import type { KeptValues } from "./rowsKept.ts";
+import {
+  type Affine,
+  bytesPerElement,
+  type DType,
+  type Instruction,
+  isExpensive,
+  type Stage,
+  sizeOf,
+} from "@thalweg/core/backend";
+import { type KeptValues, nothingKept } from "./rowsKept.ts";
 
 export interface RowSpace {
   readonly outer: readonly number[];
@@ -41,8 +49,10 @@ export interface RowPlan {
 const manyBlocks = 528;
 /** Partial results of a row that the last block combines. */
 const mostSplits = 2048;
-/** Dynamic shared memory to stay below, the reductions' own not counted. */
-const sharedLimit = 220 * 1024;
+/** Simple instructions that a stage may be written out to. */
+const writtenOut = 4096;
+/** Shared memory that is left to the reductions themselves. */
+const sharedReserve = 8 * 1024;
 
 type Access = Instruction & ({ readonly op: "load" } | { readonly op: "store" });
 const isAccess = (instruction: Instruction): instruction is Access =>
@@ -112,6 +122,10 @@ function blockTeam(units: number, perThread: number): number {
 /** Values that the threads of a team can keep in registers each. */
 const registersFor = (threads: number): number => (threads > 512 ? 32 : 64);
 
+/** What a body costs per element, in simple instructions. */
+export const workOf = (body: readonly Instruction[]): number =>
+  body.reduce((sum, instruction) => sum + (isExpensive(instruction) ? 20 : instruction.op === "constant" ? 0 : 1), 0);
+
 /** Of one number in shared memory. */
 export const keptBytes = ({ rows }: KeptValues): number => (rows.some(({ dtype }) => dtype === "float64") ? 8 : 4);
 
@@ -164,13 +178,22 @@ function columnsLayout(groups: number, units: number, near: boolean, width: numb
     }
   }
   const blocks = Math.ceil(groups / teams);
-  const split = blocks < manyBlocks / 4 && units >= team * 8 && kept === 0;
-  const long = blocks < manyBlocks / 4 && units >= team * 256;
-  return { team, teams, splits: split || long ? splitsFor(blocks, units, team, split ? 4 : 32) : 1 };
+  // Meeting again costs about as much as some loads one after the other; several passes meet several times.
+  const split = blocks < manyBlocks / 4 && units >= team * (kept === 0 ? 32 : 256);
+  return { team, teams, splits: split ? splitsFor(blocks, units, team, kept === 0 ? 8 : 32) : 1 };
 }
 
-/** `mayShare`: several blocks may work on a row, in several launches. */
-export function planRows(space: RowSpace, dtypes: readonly DType[], kept: KeptValues, mayShare: boolean): RowPlan {
+/**
+ * `choices`: see `keptChoices`. `mayShare`: several blocks may work on a row, in several launches. `sharedBytes`: what a
+ * block can have; it decides what is kept, which shows in no result.
+ */
+export function planRows(
+  space: RowSpace,
+  dtypes: readonly DType[],
+  choices: readonly KeptValues[],
+  mayShare: boolean,
+  sharedBytes: number,
+): { plan: RowPlan; kept: KeptValues } {
   const { outer, inner, stages } = space;
   const sizes = [...outer, ...inner];
   const rank = outer.length;
@@ -204,25 +227,25 @@ export function planRows(space: RowSpace, dtypes: readonly DType[], kept: KeptVa
   }
   const groups = mode === "rows" ? rows : rows / width;
   const units = mode === "rows" ? points / width : points;
+  const fewest = (choices.at(-1) as KeptValues).live;
   const innerStages = stages.filter(({ over }) => over === "inner").length;
   const layout =
     mode === "rows"
-      ? rowsLayout(groups, units, width, innerStages, kept.live)
-      : columnsLayout(groups, units, near, width, innerStages > 1 ? Math.max(1, kept.live) : 0);
+      ? rowsLayout(groups, units, width, innerStages, fewest)
+      : columnsLayout(groups, units, near, width, innerStages > 1 ? Math.max(1, fewest) : 0);
   const splits = mayShare ? layout.splits : 1;
   const unitsPerSplit = splits === 1 ? units : Math.ceil(units / splits / layout.team) * layout.team;
   const threads = layout.team * layout.teams;
   const chunks = Math.ceil(unitsPerSplit / layout.team);
-  const sharedBytes = chunks * threads * width * keptBytes(kept) * kept.live;
-  const keep =
-    kept.live === 0 || splits > 1
-      ? "nowhere"
-      : chunks * width * kept.live <= registersFor(threads)
-        ? "registers"
-        : sharedBytes <= sharedLimit
-          ? "shared"
-          : "nowhere";
-  return {
+  // What is in registers is written out for each of them.
+  const work = Math.max(0, ...stages.map(({ over, body }) => (over === "inner" ? workOf(body) : 0)));
+  const inRegisters = ({ live }: KeptValues): boolean =>
+    chunks * width * live <= registersFor(threads) && chunks * width * work <= writtenOut;
+  const inShared = (values: KeptValues): boolean =>
+    chunks * threads * width * keptBytes(values) * values.live <= sharedBytes - sharedReserve;
+  const fits = splits > 1 ? undefined : (choices.find(inRegisters) ?? choices.find(inShared));
+  const kept = fits ?? nothingKept;
+  const plan: RowPlan = {
     mode,
     width,
     vector,
@@ -234,6 +257,7 @@ export function planRows(space: RowSpace, dtypes: readonly DType[], kept: KeptVa
     teams: layout.teams,
     splits: Math.max(1, Math.ceil(units / Math.max(1, unitsPerSplit))),
     unitsPerSplit,
-    keep,
+    keep: kept.live === 0 ? "nowhere" : inRegisters(kept) ? "registers" : "shared",
   };
+  return { plan, kept };
 }

@@ -40,7 +40,7 @@ const cases: any = {
  soft768: softmax(65536,768,768,1), soft64: softmax(1<<20,64,64,1),
  softcol: softmax(65536,1024,1,65536), soft10: softmax(65536,10,10,1),
  ln1024: layernorm(65536,1024), ln4096: layernorm(16384,4096), lnb1024: layernormBackward(65536,1024), lnb4096: layernormBackward(16384,4096), lnb768: layernormBackward(8192,768),
- col: sum(768,8192,[1,768]), colbf: sum(768,8192,[1,768],"bfloat16"), coltiny: sum(128,1024,[1,128]), full: sum(1,1<<26,[1]), rowsum: sum(16384,4096,[4096,1]), fullhuge: sum(1, 3_000_000_000, [1]),
+ lnb8k: layernormBackward(8192,8192), lnb12k: layernormBackward(4096,12288), lnb16k: layernormBackward(4096,16384), lnb20k: layernormBackward(4096,20480), ln16k: layernorm(4096,16384), ln64k: layernorm(1024,65536), lnfew: layernorm(16, 65536), soft10000: softmax(6710,10000,10000,1), soft2000: softmax(33554,2000,2000,1), soft333: softmax(200000,333,333,1), col: sum(768,8192,[1,768]), colbf: sum(768,8192,[1,768],"bfloat16"), coltiny: sum(128,1024,[1,128]), full: sum(1,1<<26,[1]), rowsum: sum(16384,4096,[4096,1]), fullhuge: sum(1, 3_000_000_000, [1]),
 };
 const only = process.argv[2];
 let text = '#include "thalweg.cuh"\n#include "reduce.cuh"\n', i=0;

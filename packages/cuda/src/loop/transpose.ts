@@ -23,6 +23,7 @@ export function transposeLaunch(
   const plan = transposePlan(
     space,
     surroundings.slots.map(({ dtype }) => dtype),
+    context.target,
   );
   if (plan === undefined) return undefined;
   const { sizes } = space;
@@ -40,7 +41,7 @@ export function transposeLaunch(
     ...memory,
     blockCoordinates(tiles, names, { [last]: down, [along]: across }, index),
     writeInvariant(surroundings, sizes.length, known),
-    fetch(sizes, names, plan, surroundings),
+    fillTiles(sizes, names, plan, surroundings),
     "__syncthreads();\n",
     compute(sizes, names, plan, surroundings, known),
   ].join("");
@@ -73,7 +74,7 @@ const clamped = (name: string, most: number, ragged: boolean): string =>
   ragged ? `${name} < ${most} ? ${name} : ${most}` : name;
 
 /** Fills the tiles. What lies outside the space is filled with what lies at its edge, and not used. */
-function fetch(
+function fillTiles(
   sizes: readonly number[],
   names: readonly string[],
   { along, loads, across, down, loadWidth }: TransposePlan,
@@ -132,7 +133,7 @@ function compute(
   const columns = threads / perColumn;
   const [a, d] = [sizes[along] as number, sizes[last] as number];
   const conditions = [
-    ...(true ? [] : [(number: number) => `m${number}_ < ${a}`]),
+    ...(a % across === 0 ? [] : [(number: number) => `m${number}_ < ${a}`]),
     ...(d % down === 0 ? [] : [() => `whole < ${d}`]),
   ];
   // With other loads in the body, two at once; otherwise all there is to wait for has come already.

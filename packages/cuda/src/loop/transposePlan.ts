@@ -1,5 +1,6 @@
 /** Which loads of an element-wise body are contiguous along another variable than its stores, and go through shared memory. */
 import { type Affine, bytesPerElement, type ComputeDType, type DType, sizeOf } from "@thalweg/core/backend";
+import type { Target } from "../target.ts";
 import { loadWidthAlong, vectorWidthAlong } from "./elementwisePlan.ts";
 import { type ElementwiseSpace, isLoad, isStore, type Load } from "./elementwiseSpace.ts";
 
@@ -15,8 +16,10 @@ export interface TransposePlan {
   readonly storeWidth: number;
 }
 
-/** Below this many elements all of it is in flight at once, and caches see to the rest. */
-const leastElements = 1 << 15;
+/** Below this many elements per multiprocessor all of it is in flight at once, and caches see to the rest. */
+const leastElements = 1 << 10;
+/** Elements per multiprocessor from which there are enough blocks with tiles of 64 by 64. */
+const largeElements = 1 << 13;
 /** A warp that steps along a shorter variable still reads pieces of whole sectors. */
 const leastSize = 16;
 /** Neighbours that lie as many bytes apart are in different sectors of memory. */
@@ -31,10 +34,15 @@ const isStatic = ({ at, conditions = [] }: Load): boolean =>
   [at, ...conditions.map(({ affine }) => affine)].every((affine: Affine) => affine.dynamic === undefined);
 
 /** Undefined where there is nothing to gain. */
-export function transposePlan(space: ElementwiseSpace, dtypes: readonly DType[]): TransposePlan | undefined {
+export function transposePlan(
+  space: ElementwiseSpace,
+  dtypes: readonly DType[],
+  { multiprocessors }: Target,
+): TransposePlan | undefined {
   const { sizes, body } = space;
   const last = sizes.length - 1;
-  if (last < 1 || sizeOf(sizes) < leastElements || (sizes[last] as number) < leastSize) return undefined;
+  const elements = sizeOf(sizes) / multiprocessors;
+  if (last < 1 || elements < leastElements || (sizes[last] as number) < leastSize) return undefined;
   // Stores that are strided themselves gain nothing from neighbours along the last variable.
   if (!body.filter(isStore).every(({ at }) => at.strides[last] === 1)) return undefined;
   const byVariable = new Map<number, Load[]>();
@@ -51,7 +59,8 @@ export function transposePlan(space: ElementwiseSpace, dtypes: readonly DType[])
   const [best] = [...byVariable].sort(([, a], [, b]) => b.length - a.length);
   if (best === undefined) return undefined;
   const [along, candidates] = best;
-  const side = (variable: number): number => ((sizes[variable] as number) <= 32 ? 32 : 64);
+  const isLarge = elements >= largeElements;
+  const side = (variable: number): number => (isLarge && (sizes[variable] as number) > 32 ? 64 : 32);
   let [across, down] = [side(along), side(last)];
   const shared = (load: Load): number => tileBytes(load.dtype) * down * (across + 1);
   const total = (list: readonly Load[]): number => list.reduce((sum, load) => sum + shared(load), 0);

@@ -106,6 +106,7 @@ export class DevicePool {
     const size = roundUp(Math.max(bytes, 1), granularity);
     const small = size < smallBytes;
     const list = small ? this.#free.small : this.#free.large;
+    if (!list.fitting(size)) this.#join(list);
     const piece = list.fitting(size) ?? this.#grow(size, small);
     list.remove(piece);
     const rest = piece.bytes - size;
@@ -125,21 +126,30 @@ export class DevicePool {
 
   /** `lastUse`: the last submission that may still use it. */
   free(block: Block, lastUse: number): void {
-    let piece = block as Piece;
+    const piece = block as Piece;
     this.#used -= piece.bytes;
     piece.lastUse = lastUse;
-    const list = piece.chunk.small ? this.#free.small : this.#free.large;
-    const { previous, next } = piece;
-    if (next?.free) {
-      list.remove(next);
-      this.#absorb(piece, next);
+    this.#listOf(piece).add(piece);
+  }
+
+  #listOf({ chunk }: Piece): FreeList {
+    return chunk.small ? this.#free.small : this.#free.large;
+  }
+
+  /**
+   * Joins free neighbours. Only done when no piece fits: as long as the same sizes come and go, each finds one that was such
+   * a block before, whose last use was its own and not a neighbour's.
+   */
+  #join(list: FreeList): void {
+    for (const piece of list) {
+      if (!piece.free || !piece.next?.free) continue;
+      list.remove(piece);
+      while (piece.next?.free) {
+        list.remove(piece.next);
+        this.#absorb(piece, piece.next);
+      }
+      list.add(piece);
     }
-    if (previous?.free) {
-      list.remove(previous);
-      this.#absorb(previous, piece);
-      piece = previous;
-    }
-    list.add(piece);
   }
 
   #absorb(piece: Piece, next: Piece): void {
@@ -189,6 +199,7 @@ export class DevicePool {
   /** Gives chunks that nothing is in back to the driver. The device must be done with them. */
   releaseFree(): void {
     for (const list of [this.#free.small, this.#free.large]) {
+      this.#join(list);
       for (const piece of list) {
         if (piece.previous || piece.next) continue;
         list.remove(piece);

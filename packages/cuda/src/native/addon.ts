@@ -10,8 +10,12 @@
 export interface CudaError extends Error {
   readonly name: "CudaError";
   readonly library: "driver" | "nvrtc" | "cublasLt";
-  /** `CUDA_ERROR_ILLEGAL_ADDRESS`, `NVRTC_ERROR_COMPILATION`, `CUBLAS_STATUS_NOT_SUPPORTED`. */
+  /**
+   * `CUDA_ERROR_ILLEGAL_ADDRESS`, `NVRTC_ERROR_COMPILATION`, `CUBLAS_STATUS_NOT_SUPPORTED`; of the addon itself:
+   * `LIBRARY_MISSING` (not found by `open`) and `DISPOSED` (use of an object, or of its context, after `dispose`).
+   */
   readonly code: string;
+  /** -1 for the addon's own codes. */
   readonly status: number;
   /** The function that failed, and with what: `cuMemAlloc_v2 of 4294967296 bytes`. */
   readonly call: string;
@@ -26,7 +30,10 @@ export interface LoadedLibrary {
 }
 
 export interface LibraryCandidates {
-  /** Paths or names for dlopen, in order; the first that loads and has every function needed is taken. */
+  /**
+   * Paths or names for dlopen, in order; the first that loads, has every function needed and (the driver) can be initialised
+   * is taken. A driver without a GPU cannot: its `tried` says `cuInit: CUDA_ERROR_NO_DEVICE`.
+   */
   readonly driver: readonly string[];
   readonly nvrtc: readonly string[];
   readonly cublasLt: readonly string[];
@@ -96,6 +103,7 @@ export interface NativeContext {
   /** `[free, total]` bytes of the device. */
   memoryInfo(): readonly [number, number];
   synchronize(): void;
+  /** Waits for what is running, then gives back everything made in the context; using any of that throws `DISPOSED`. */
   dispose(): void;
 }
 
@@ -106,9 +114,9 @@ export interface NativeMemory {
 }
 
 export interface NativePinned {
-  /** View of the memory. Do not use after `dispose`. */
+  /** View of the memory; `dispose` detaches it. */
   readonly data: ArrayBuffer;
-  /** As the device sees it. */
+  /** The same for host and device. */
   readonly address: number;
   dispose(): void;
 }
@@ -116,6 +124,7 @@ export interface NativePinned {
 export interface NativeModule {
   /** Throws CudaError if there is no such function. `sharedBytes`: dynamic shared memory it will be launched with at most. */
   function(name: string, sharedBytes: number): NativeFunction;
+  /** Its functions can still be used: the module goes with the last of them. */
   dispose(): void;
 }
 
@@ -133,7 +142,10 @@ export interface NativeEvent {
   /** Whether everything before the record is done. */
   done(): boolean;
   synchronize(): void;
-  /** Resolves when it is done; waits on a thread of libuv's pool, or rejects with CudaError. */
+  /**
+   * Resolves when it is done; waits on a thread of libuv's pool. Rejects with CudaError, `DISPOSED` among them: disposing of
+   * the event or of its context ends the wait.
+   */
   wait(): Promise<void>;
   /** Milliseconds since `start`; both with timing, both done. */
   elapsed(start: NativeEvent): number;
@@ -146,7 +158,7 @@ export interface NativeStream {
   copyToDevice(to: number, from: number, bytes: number): void;
   copyToHost(to: number, from: number, bytes: number): void;
   copyOnDevice(to: number, from: number, bytes: number): void;
-  /** 32-bit words. */
+  /** 32-bit words; `word` as an unsigned number. */
   fill(to: number, word: number, words: number): void;
   /** Whether everything in it is done. */
   done(): boolean;
@@ -221,6 +233,8 @@ export interface ProductDescription {
   readonly workspaceBytes: number;
   /** Which of the heuristic's answers, from 0, when several are compared. */
   readonly choice: number;
+  /** All addresses are multiples of it, a power of two: algorithms that need more are not chosen. 256 by default. */
+  readonly alignment?: number;
 }
 
 export interface ProductMatrix {
@@ -236,5 +250,6 @@ export interface ProductMatrix {
 export interface NativeProduct {
   /** Bytes of workspace the algorithm wants. */
   readonly workspaceBytes: number;
+  /** Sequences with it can still be used. */
   dispose(): void;
 }

@@ -3,7 +3,17 @@
  * contents depend on and begins with a hash of them: what is cut short or changed is compiled anew.
  */
 import { createHash, randomUUID } from "node:crypto";
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
@@ -63,7 +73,7 @@ export class DiskCache {
       renameSync(temporary, this.#path(key));
     } catch {
       this.#readOnly = true;
-      rmSync(temporary, { force: true });
+      if (existsSync(temporary)) rmSync(temporary, { force: true });
     }
   }
 

@@ -10,8 +10,10 @@ import type { Uploads } from "../memory/uploads.ts";
 import type { NativeContext, NativeLaunch, NativeProduct, NativeSequence } from "../native/addon.ts";
 import type { Timeline } from "../stream/timeline.ts";
 import type { Target } from "../target.ts";
+import { kernelDependencies, launchDependencies } from "./dependencies.ts";
 import type { Functions } from "./functions.ts";
 import type { Products } from "./products.ts";
+import { layOutScratch } from "./scratch.ts";
 import { layOutState, type StateLayout, tableBytes, uniformsOffset, writeUniform } from "./state.ts";
 import { writeStatus } from "./status.ts";
 import type { UploadSlots } from "./upload.ts";
@@ -53,6 +55,10 @@ export class CudaExecutable implements Executable {
   readonly #layout: StateLayout;
   readonly #launches: readonly PlacedLaunch[];
   readonly #scratchBytes: number;
+  /** Byte of the scratch memory of each kernel. */
+  readonly #scratchOffsets: readonly number[];
+  /** For each launch those it waits for; undefined: the one before. */
+  readonly #after: readonly (readonly number[])[] | undefined;
   /** Whether runs upload anything. */
   readonly #uploads: boolean;
   /** Buffer of the Program by its place among the bound ones, and the other way round. */
@@ -74,7 +80,17 @@ export class CudaExecutable implements Executable {
     this.#launches = kernels.flatMap(({ launches }, kernel) =>
       launches.map((launch) => ({ launch, kernel, arguments: argumentsOf(launch) })),
     );
-    this.#scratchBytes = kernels.reduce((most, { scratchBytes }) => Math.max(most, scratchBytes), 0);
+    const scratch = layOutScratch(kernels);
+    this.#scratchBytes = scratch.bytes;
+    this.#scratchOffsets = scratch.offsets;
+    // Kernels that share scratch memory cannot run side by side.
+    const dependencies = scratch.shared ? undefined : kernelDependencies(program);
+    this.#after =
+      dependencies &&
+      launchDependencies(
+        dependencies,
+        kernels.map(({ launches }) => launches.length),
+      );
     this.#layout = layOutState(program, kernels);
     this.#uploads = program.uniforms.length > 0 || programMayFail(program);
     this.#bound = program.buffers.flatMap(({ kind }, index) => (kind === "temporary" ? [] : [index]));
@@ -130,7 +146,7 @@ export class CudaExecutable implements Executable {
       case "status":
         return state;
       case "scratch":
-        return this.#scratch + argument.offset;
+        return this.#scratch + (this.#scratchOffsets[kernel] as number) + argument.offset;
       case "counters":
         return state + (this.#layout.counters[kernel] as number) + argument.offset;
       case "table":
@@ -148,23 +164,25 @@ export class CudaExecutable implements Executable {
 
   #native(): NativeLaunch[] {
     const functions = this.#machine.functions.of(this.#kernelLaunches())[Symbol.iterator]();
-    return this.#launches.map((placed): NativeLaunch => {
+    return this.#launches.map((placed, i): NativeLaunch => {
       const { launch } = placed;
       const values = this.#values(placed);
+      const order = this.#after ? { after: this.#after[i] as readonly number[] } : {};
       switch (launch.kind) {
         case "kernel": {
           const { grid, block, sharedBytes } = launch;
           const { value } = functions.next();
           if (value === undefined) throw new Error("a launch has no function");
-          return { kind: "kernel", function: value, grid, block, sharedBytes, arguments: values };
+          return { kind: "kernel", function: value, grid, block, sharedBytes, arguments: values, ...order };
         }
         case "fill":
-          return { kind: "fill", word: launch.word, words: launch.words, arguments: values };
+          return { kind: "fill", word: launch.word, words: launch.words, arguments: values, ...order };
         case "product":
           return {
             kind: "product",
             product: this.#machine.products.of(launch.description) as NativeProduct,
             arguments: values,
+            ...order,
           };
         default:
           return launch satisfies never;

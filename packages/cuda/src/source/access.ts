@@ -44,23 +44,31 @@ const moves = (writer: Writer, at: Affine): boolean =>
 /** No element exists that a dynamic index could name: nothing to access, but the index is still reported. */
 const isEmpty = (at: Affine): boolean => (at.dynamic ?? []).some(({ size }) => size === 0);
 
-/** Elements one instruction moves when `width` lanes of `bytes` each are neighbours. */
+/** The most elements one instruction moves when `width` lanes of `bytes` each are neighbours. */
 export const packetSize = (width: number, bytes: number): number => Math.min(width, 16 / bytes);
 
-/** Whether the lanes are neighbours in memory from an element on that the widest instruction can start at. */
-function isVector(writer: Writer, slot: SlotSource, at: Affine): boolean {
+/** Elements that one instruction moves, where the lanes are neighbours in memory; 1 where each lane moves its own. */
+function packetOf(writer: Writer, slot: SlotSource, at: Affine): number {
   const { width, variable, place } = writer;
-  if (width === 1 || writer.stride(at.strides) !== 1) return false;
-  const packet = packetSize(width, bytesPerElement(slot.dtype));
+  if (width === 1 || writer.stride(at.strides) !== 1) return 1;
+  if ((at.dynamic ?? []).some(({ value }) => writer.varies(value))) return 1;
+  const steps = (at.dynamic ?? []).map(({ stride }) => stride);
   let { offset } = at;
   for (let i = 0; i < at.strides.length; i++) {
     const stride = at.strides[i] as number;
     const value = fixedValue(place.variables[i] as string);
     if (value !== undefined) offset += stride * value;
-    else if (i !== variable && stride % packet !== 0) return false;
+    else if (i !== variable) steps.push(stride);
   }
-  if (offset % packet !== 0) return false;
-  return (at.dynamic ?? []).every(({ value, stride }) => stride % packet === 0 && !writer.varies(value));
+  let packet = packetSize(width, bytesPerElement(slot.dtype));
+  while (packet > 1 && (offset % packet !== 0 || steps.some((step) => step % packet !== 0))) packet /= 2;
+  return packet;
+}
+
+/** `Float32, 4`, or `Float32, 4, 2` where the widest instruction cannot be used. */
+function templateArguments(writer: Writer, { dtype }: SlotSource, packet: number): string {
+  const all = `${storageTag(dtype)}, ${writer.width}`;
+  return packet === packetSize(writer.width, bytesPerElement(dtype)) ? all : `${all}, ${packet}`;
 }
 
 function report(writer: Writer, at: Affine, guard: Guard): void {
@@ -98,14 +106,16 @@ export function writeLoad(writer: Writer, instruction: Load): void {
     }
     known.set(id, lanes);
   };
-  if (guard.perLane.length === 0 && isVector(writer, slot, at)) {
+  const packet = guard.perLane.length === 0 ? packetOf(writer, slot, at) : 1;
+  if (packet > 1) {
+    const kind = templateArguments(writer, slot, packet);
     const tests = testsOf(guard, 0, isDynamic(at) ? writer.exists(0) : undefined);
     const address = `${slot.pointer} + (${elementOf(writer, at, 0, tests.length === 0)})`;
     const count = writer.place.count === undefined ? "" : `, ${writer.place.count}`;
     const vector = `Vec<${type}, ${width}>`;
-    once(guarded(tests, `load${way}<${tag}, ${width}>(${address}${count})`, ""), () => {
+    const text = guarded(tests, `loadVector${way}<${kind}>(${address}${count})`, `${vector}{}`);
+    once(text, () => {
       const name = writer.nameOf(id);
-      const text = guarded(tests, `loadVector${way}<${tag}, ${width}>(${address}${count})`, `${vector}{}`);
       writer.lines.push(`const ${vector} ${name} = ${text};`);
       return Array.from({ length: width }, (_, lane) => `${name}.v[${lane}]`);
     });
@@ -133,12 +143,14 @@ export function writeStore(writer: Writer, { slot: number, at, value }: Store): 
   const slot = writer.place.slots[number] as SlotSource;
   const tag = storageTag(slot.dtype);
   const { width } = writer;
-  if (isVector(writer, slot, at)) {
+  const packet = packetOf(writer, slot, at);
+  if (packet > 1) {
+    const kind = templateArguments(writer, slot, packet);
     const exists = isDynamic(at) ? writer.exists(0) : undefined;
     const address = `${slot.pointer} + (${elementOf(writer, at, 0, exists === undefined)})`;
     const lanes = Array.from({ length: width }, (_, lane) => writer.lane(value, lane));
     const count = writer.place.count === undefined ? "" : `, ${writer.place.count}`;
-    const text = `storeVector<${tag}, ${width}>(${address}, {{${lanes.join(", ")}}}${count});`;
+    const text = `storeVector<${kind}>(${address}, {{${lanes.join(", ")}}}${count});`;
     writer.lines.push(exists === undefined ? text : `if (${exists}) ${text}`);
   } else {
     const lanes = moves(writer, at) || writer.varies(value) ? width : 1;

@@ -13,7 +13,7 @@ import { fixedValue } from "./linear.ts";
 import { binarySource, castSource, roundToSource, unarySource } from "./operation.ts";
 import type { BodyPlace } from "./place.ts";
 import { cType, literal } from "./types.ts";
-import { Writer } from "./writer.ts";
+import { sequences, Writer } from "./writer.ts";
 
 type Of<K extends Instruction["op"]> = Extract<Instruction, { op: K }>;
 
@@ -37,14 +37,14 @@ function writeIndex(writer: Writer, { id, affine }: Of<"index">): void {
     if (value !== undefined) offset += stride * value;
     return value !== undefined || i === variable || stride % unit === 0;
   });
-  if (aligned && offset % unit === 0) writer.sequences.add(id);
+  if (aligned && offset % unit === 0) sequences.add(writer.lanesOf(id));
 }
 
 function writePhilox(writer: Writer, { id, args }: Of<"philox">): void {
   const [index, ...words] = args;
   const { width } = writer;
   const varies = args.some((arg) => writer.varies(arg));
-  if (!writer.sequences.has(index) || words.some((word) => writer.varies(word))) {
+  if (!sequences.has(writer.lanesOf(index)) || words.some((word) => writer.varies(word))) {
     writer.define(
       id,
       "unsigned",

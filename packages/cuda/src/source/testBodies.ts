@@ -1,7 +1,7 @@
 /** Test support: runs bodies as kernels of one thread that walks through all points, lanes at a time, on the host. */
 import { type DType, dtypes, type HostArray, type Instruction, type Program } from "@thalweg/core/backend";
 import { kernelLaunch } from "../kernel/kernelLaunch.ts";
-import { execute, TestIndexError } from "../tmpKernelC.ts";
+import { execute, TestIndexError } from "../testKernel.ts";
 import { type BodyPlace, bodyParameters, writeBody } from "./index.ts";
 
 export interface TestBody {
@@ -53,9 +53,12 @@ export function bodyKernel(test: TestBody): ReturnType<typeof kernelLaunch> {
 const bytesOf = (array: HostArray): Uint8Array =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength).slice();
 
+/** Of `Status` in device/status.cuh. */
+const statusBytes = 32;
+
 /** What the slots of each body hold after it ran. All are compiled as one text. `uniforms`: 8 bytes each. */
 export function runBodies(tests: readonly TestBody[], uniforms: Uint8Array = new Uint8Array(8)): HostArray[][] {
-  const blocks = [new Uint8Array(24), uniforms];
+  const blocks = [new Uint8Array(statusBytes), uniforms];
   const sources: string[] = [];
   const words: number[] = [];
   const first = tests.map((test) => {

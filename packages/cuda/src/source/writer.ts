@@ -2,6 +2,12 @@
 import type { Value } from "@thalweg/core/backend";
 import type { BodyPlace } from "./place.ts";
 
+/**
+ * Lanes of int32 values that are neighbours, the first a multiple of 4 or of the number of lanes; by the names, which one
+ * body may hand to the next.
+ */
+export const sequences = new WeakSet<readonly string[]>();
+
 const atom = /^[\w.]+$/;
 
 export class Writer {
@@ -18,8 +24,6 @@ export class Writer {
   /** Lanes of loads that would give the same again; those of memory that is written are forgotten at each store. */
   readonly constantLoads = new Map<string, readonly string[]>();
   readonly changingLoads = new Map<string, readonly string[]>();
-  /** int32 values that in their lanes are neighbours, the first a multiple of 4 or of the number of lanes. */
-  readonly sequences = new Set<Value>();
 
   constructor(place: BodyPlace, prefix: string) {
     this.place = place;

@@ -1,0 +1,393 @@
+import {
+  allocateHost,
+  type BufferSpec,
+  type ConvolutionKernel,
+  contiguousStrides,
+  convolutionShapes,
+  type DType,
+  encode,
+  type HostArray,
+  type Instruction,
+  type Program,
+  referenceBackend,
+  sizeOf,
+  validateProgram,
+} from "@thalweg/core/backend";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { Target } from "../target.ts";
+import { runProgram, testTarget } from "../testKernel.ts";
+import { compileConvolution } from "./index.ts";
+
+type Kind = ConvolutionKernel["kind"];
+const kinds: readonly Kind[] = ["conv2d", "conv2dInputGradient", "conv2dWeightGradient"];
+type Body = "plain" | "biasRelu" | "transposed" | "residual" | "long" | "inPlace";
+const bodies: readonly Body[] = ["plain", "biasRelu", "transposed", "residual", "long", "inPlace"];
+
+interface Geometry {
+  /** [n, c, h, w] */
+  readonly x: readonly [number, number, number, number];
+  readonly o: number;
+  readonly kernel: readonly [number, number];
+  readonly stride?: readonly [number, number];
+  readonly padding?: readonly [number, number];
+  readonly dilation?: readonly [number, number];
+  readonly groups?: number;
+  /** Windows left out at the ends. */
+  readonly less?: readonly [number, number];
+  readonly dtype?: "float32" | "float64" | "int32";
+  /** What the operands are kept in. */
+  readonly storage?: DType;
+}
+
+interface Case {
+  readonly kind: Kind;
+  readonly geometry: Geometry;
+  readonly body: Body;
+}
+
+/** Buffers: a, b, one number per channel (axis 1 of the result), one per element of the result, the result. */
+function kernelOf({ kind, geometry, body }: Case, first: number): { kernel: ConvolutionKernel; buffers: BufferSpec[] } {
+  const { x, o, kernel, groups = 1, dtype = "float32" } = geometry;
+  const { stride = [1, 1], padding = [0, 0], dilation = [1, 1] } = geometry;
+  const windows = ([0, 1] as const).map((axis) => {
+    const room = (x[2 + axis] as number) + 2 * padding[axis] - dilation[axis] * (kernel[axis] - 1) - 1;
+    return Math.floor(room / stride[axis]) + 1 - (geometry.less?.[axis] ?? 0);
+  }) as [number, number];
+  const convolution: ConvolutionKernel = {
+    kind,
+    label: "",
+    dtype,
+    geometry: { stride, padding, dilation, groups },
+    x,
+    weight: [o, x[1] / groups, ...kernel],
+    y: [x[0], o, ...windows],
+    a: first,
+    b: first + 1,
+    epilogue: { body: [], buffers: [first + 2, first + 3, first + 4] },
+  };
+  const { a, b, result } = convolutionShapes(convolution);
+  const shape = result as [number, number, number, number];
+  const storage = geometry.storage ?? dtype;
+  const buffers: BufferSpec[] = [
+    { dtype: storage, size: sizeOf(a), kind: "input" },
+    { dtype: storage, size: sizeOf(b), kind: "input" },
+    { dtype, size: shape[1], kind: "input" },
+    { dtype, size: sizeOf(shape), kind: "input" },
+    { dtype, size: sizeOf(shape), kind: "parameter" },
+  ];
+  return {
+    kernel: { ...convolution, epilogue: { ...convolution.epilogue, body: bodyOf(body, dtype, shape) } },
+    buffers,
+  };
+}
+
+function bodyOf(
+  body: Body,
+  dtype: "float32" | "float64" | "int32",
+  shape: readonly [number, number, number, number],
+): readonly Instruction[] {
+  const strides = contiguousStrides(shape);
+  const [s0, s1] = strides as [number, number];
+  const at = { offset: 0, strides };
+  const byChannel = { offset: 0, strides: [0, 1, 0, 0] };
+  const sum = { id: 0, op: "accumulator", dtype } as const;
+  const store = (id: number, value: number, to = at): Instruction => ({ id, op: "store", slot: 2, at: to, value });
+  switch (body) {
+    case "plain":
+      return [sum, store(1, 0)];
+    case "biasRelu":
+      return [
+        sum,
+        { id: 1, op: "load", dtype, slot: 0, at: byChannel },
+        { id: 2, op: "add", dtype, args: [0, 1] },
+        { id: 3, op: "relu", dtype, args: [2] },
+        store(4, 3),
+      ];
+    case "transposed":
+      // The last two axes exchanged: they cannot be numbered through.
+      return [sum, store(1, 0, { offset: 0, strides: [s0, s1, 1, shape[2]] })];
+    case "residual":
+      return [
+        sum,
+        { id: 1, op: "load", dtype, slot: 1, at },
+        { id: 2, op: "uniform", dtype, uniform: ["float32", "float64", "int32"].indexOf(dtype) },
+        { id: 3, op: "mul", dtype, args: [1, 2] },
+        { id: 4, op: "add", dtype, args: [0, 3] },
+        store(5, 4),
+      ];
+    case "long":
+      return [
+        sum,
+        { id: 1, op: "index", dtype: "int32", affine: { offset: 1, strides: [2, 3, -1, 5] } },
+        { id: 2, op: "cast", dtype, args: [1] },
+        { id: 3, op: "mul", dtype, args: [0, 2] },
+        { id: 4, op: "load", dtype, slot: 1, at },
+        { id: 5, op: "maximum", dtype, args: [3, 4] },
+        { id: 6, op: "load", dtype, slot: 0, at: byChannel },
+        { id: 7, op: "sub", dtype, args: [5, 6] },
+        { id: 8, op: "minimum", dtype, args: [7, 2] },
+        { id: 9, op: "neg", dtype, args: [8] },
+        store(10, 9),
+      ];
+    case "inPlace":
+      return [sum, { id: 1, op: "load", dtype, slot: 2, at }, { id: 2, op: "add", dtype, args: [1, 0] }, store(3, 2)];
+    default:
+      return body satisfies never;
+  }
+}
+
+/** All cases as one Program: each Program costs a run of the compiler. */
+function programOf(cases: readonly Case[]): Program {
+  const buffers: BufferSpec[] = [];
+  const kernels = cases.map((some) => {
+    const { kernel, buffers: own } = kernelOf(some, buffers.length);
+    buffers.push(...own);
+    return kernel;
+  });
+  const uniforms = (["float32", "float64", "int32"] as const).map((dtype) => ({ name: dtype, dtype }));
+  return { buffers, uniforms, kernels, arenaBytes: 0 };
+}
+
+/** Numbers with few bits: sums of their products are exact, so that bits can be compared whatever the order. */
+function inputsOf({ buffers }: Program): HostArray[] {
+  let state = 1;
+  return buffers.map(({ dtype, size }) => {
+    const array = allocateHost(dtype, size);
+    for (let i = 0; i < size; i++) {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      encode(dtype, array, i, ((state >>> 20) % 9) - 4);
+    }
+    return array;
+  });
+}
+
+function referenceOf(program: Program, inputs: readonly HostArray[]): HostArray[] {
+  const backend = referenceBackend();
+  const handles = program.buffers.map(({ dtype, size }, index) => {
+    const handle = backend.allocate(dtype, size);
+    backend.write(handle, inputs[index] as HostArray);
+    return handle;
+  });
+  backend.run(backend.compile(program), handles, [3, 3, 3]);
+  return handles.map((handle) => backend.readSync?.(handle) as HostArray);
+}
+
+function check(cases: readonly Case[], target: Partial<Target> = {}): void {
+  const program = programOf(cases);
+  validateProgram(program);
+  const inputs = inputsOf(program);
+  const got = runProgram(program, inputs, [3, 3, 3], { ...testTarget, ...target });
+  for (const [buffer, expected] of referenceOf(program, inputs).entries()) {
+    const found = got[buffer] as HostArray;
+    // Every buffer: operands have to stay as they are. + 0: a sum of nothing may have either sign.
+    const at = expected.findIndex((value, i) => !Object.is(value + 0, (found[i] as number) + 0));
+    if (at >= 0) {
+      const kernel = JSON.stringify(cases[Math.floor(buffer / 5)]);
+      throw new Error(`${kernel}: element ${at} of buffer ${buffer % 5} is ${found[at]}, expected ${expected[at]}`);
+    }
+  }
+}
+
+const compile = (some: Case, target: Partial<Target> = {}) => {
+  const program = programOf([some]);
+  return compileConvolution(program.kernels[0] as ConvolutionKernel, {
+    program,
+    target: { ...testTarget, ...target },
+    guarded: false,
+  });
+};
+
+describe("convolution", () => {
+  it("gives the sums of literal images", () => {
+    const geometry: Geometry = { x: [1, 1, 3, 3], o: 1, kernel: [2, 2] };
+    const program = programOf(kinds.map((kind) => ({ kind, geometry, body: "plain" })));
+    const inputs = inputsOf(program);
+    const x = Float32Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
+    const taps = Float32Array.of(1, 10, 100, 1000);
+    const gradient = Float32Array.of(1, 0, 0, 2);
+    for (const [i, operands] of [
+      [x, taps],
+      [gradient, taps],
+      [x, gradient],
+    ].entries()) {
+      inputs.splice(5 * i, 2, ...operands);
+    }
+    const got = runProgram(program, inputs, [3, 3, 3]);
+    expect(Array.from(got[4] ?? [])).toEqual([5421, 6532, 8754, 9865]);
+    expect(Array.from(got[9] ?? [])).toEqual([1, 10, 0, 100, 1002, 20, 0, 200, 2000]);
+    expect(Array.from(got[14] ?? [])).toEqual([11, 14, 20, 23]);
+  });
+
+  const geometries: Readonly<Record<string, readonly Geometry[]>> = {
+    padding: [
+      { x: [2, 3, 8, 8], o: 6, kernel: [3, 3], padding: [1, 1] },
+      { x: [2, 6, 5, 9], o: 9, kernel: [3, 2], padding: [1, 0] },
+      { x: [1, 5, 6, 6], o: 8, kernel: [3, 3], padding: [3, 4] },
+    ],
+    "stride and dilation": [
+      { x: [2, 6, 9, 13], o: 7, kernel: [2, 3], stride: [2, 1], padding: [0, 2], dilation: [1, 2] },
+      { x: [1, 6, 12, 12], o: 5, kernel: [3, 3], stride: [2, 2], dilation: [2, 4], padding: [1, 3] },
+      { x: [2, 5, 10, 20], o: 6, kernel: [2, 1], stride: [3, 3] },
+    ],
+    "strides of many phases": [{ x: [2, 5, 13, 17], o: 6, kernel: [5, 6], stride: [4, 3], padding: [1, 2] }],
+    "1×1": [
+      { x: [3, 5, 6, 5], o: 7, kernel: [1, 1] },
+      { x: [2, 5, 7, 8], o: 7, kernel: [1, 1], stride: [2, 2] },
+    ],
+    "one dimension": [
+      { x: [2, 5, 1, 40], o: 12, kernel: [1, 5], padding: [0, 2] },
+      { x: [2, 5, 40, 1], o: 12, kernel: [5, 1], padding: [2, 0] },
+    ],
+    "windows left out": [{ x: [2, 5, 12, 12], o: 6, kernel: [3, 3], padding: [1, 1], less: [2, 3] }],
+    "one pixel": [{ x: [2, 8, 3, 3], o: 8, kernel: [3, 3] }],
+    groups: [
+      { x: [2, 15, 6, 6], o: 18, kernel: [3, 3], padding: [1, 1], groups: 3 },
+      { x: [2, 6, 6, 7], o: 4, kernel: [3, 3], padding: [1, 1], groups: 2 },
+    ],
+    depthwise: [
+      { x: [2, 6, 7, 9], o: 6, kernel: [3, 3], padding: [1, 1], groups: 6 },
+      { x: [1, 3, 7, 20], o: 9, kernel: [3, 3], padding: [1, 0], groups: 3 },
+      { x: [1, 5, 9, 30], o: 10, kernel: [3, 3], stride: [2, 2], padding: [1, 1], groups: 5 },
+      { x: [1, 2, 12, 18], o: 2, kernel: [9, 9], padding: [4, 4], groups: 2 },
+    ],
+    "few channels": [
+      { x: [1, 20, 16, 16], o: 1, kernel: [3, 3], padding: [1, 1] },
+      { x: [3, 1, 12, 12], o: 32, kernel: [5, 5], padding: [2, 2] },
+    ],
+    "no images": [{ x: [0, 5, 6, 6], o: 6, kernel: [3, 3] }],
+  };
+
+  it.each(Object.entries(geometries))("with %s", (_, some) => {
+    const cases = some.flatMap((geometry, g) =>
+      kinds.flatMap((kind, k) =>
+        [0, 3].map((half): Case => ({ kind, geometry, body: bodies[(g + k + half) % 6] as Body })),
+      ),
+    );
+    check(cases);
+  });
+
+  it.each(kinds)("%s: of every dtype", (kind) => {
+    const geometry: Geometry = { x: [2, 6, 9, 10], o: 8, kernel: [3, 3], padding: [1, 1] };
+    const depthwise: Geometry = { x: [2, 3, 9, 10], o: 3, kernel: [3, 3], stride: [2, 1], groups: 3 };
+    check(
+      [geometry, depthwise].flatMap((some) => [
+        ...(["float16", "bfloat16"] as const).map(
+          (storage): Case => ({ kind, geometry: { ...some, storage }, body: "biasRelu" }),
+        ),
+        ...(["float64", "int32"] as const).map(
+          (dtype): Case => ({ kind, geometry: { ...some, dtype }, body: "residual" }),
+        ),
+      ]),
+    );
+  });
+
+  it.each(kinds)("%s: by tensor cores", (kind) => {
+    const strided = { x: [2, 20, 11, 9], o: 40, kernel: [3, 3], stride: [2, 1], padding: [1, 1] } as const;
+    const grouped = { x: [1, 36, 8, 8], o: 40, kernel: [2, 2], groups: 2 } as const;
+    const cases = (storage: DType): Case[] => [
+      { kind, geometry: { ...strided, storage }, body: "long" },
+      { kind, geometry: { ...grouped, storage }, body: "plain" },
+    ];
+    const all = [...cases("float32"), ...cases("float16"), ...cases("bfloat16")];
+    for (const some of all) {
+      const [launch] = compile(some, { precision: "tf32" }).launches;
+      expect(launch?.kind === "kernel" && launch.source).toMatch(/TensorCore</);
+    }
+    check(all, { precision: "tf32" });
+  });
+
+  it.each(kinds)("%s: tiles of every size, whole and with edges, sums in one part and in several", (kind) => {
+    const geometries: readonly Geometry[] = [
+      { x: [8, 5, 20, 20], o: 130, kernel: [2, 2] },
+      { x: [2, 70, 12, 12], o: 70, kernel: [3, 3], padding: [1, 1] },
+      { x: [1, 200, 4, 7], o: 33, kernel: [2, 2] },
+    ];
+    const tiles = new Set<string>();
+    let split = 0;
+    for (const multiprocessors of [1, 132]) {
+      const cases = geometries.map((geometry): Case => ({ kind, geometry, body: "biasRelu" }));
+      for (const some of cases) {
+        const { launches, counterBytes } = compile(some, { multiprocessors });
+        if (counterBytes > 0) split++;
+        for (const launch of launches)
+          if (launch.kind === "kernel") tiles.add(/Core<.*>/.exec(launch.source)?.[0] ?? "");
+      }
+      check(cases, { multiprocessors });
+    }
+    expect(tiles.size).toBeGreaterThan(1);
+    expect(split).toBeGreaterThan(0);
+  });
+
+  it("adds up the pixels of a depthwise weight's gradient in several parts, always in the same order", () => {
+    const some: Case = {
+      kind: "conv2dWeightGradient",
+      geometry: { x: [9, 2, 34, 34], o: 2, kernel: [3, 3], groups: 2 },
+      body: "plain",
+    };
+    expect(compile(some).counterBytes).toBeGreaterThan(0);
+    check([some]);
+  });
+
+  it("computes every phase of a strided input's gradient with its own taps", () => {
+    const some = (stride: number): Case => ({
+      kind: "conv2dInputGradient",
+      geometry: { x: [1, 8, 9, 9], o: 8, kernel: [3, 3], stride: [stride, stride], padding: [1, 1] },
+      body: "plain",
+    });
+    expect(compile(some(1)).launches.length).toBe(1);
+    expect(compile(some(2)).launches.length).toBe(4);
+  });
+
+  it("shares its text between kernels of equal sizes on other buffers, and not between different ones", () => {
+    const texts = (some: Case, a = 0): unknown[] => {
+      const program = programOf([some, some]);
+      const kernel = { ...(program.kernels[0] as ConvolutionKernel), a };
+      const { launches } = compileConvolution(kernel, { program, target: testTarget, guarded: false });
+      return launches.map((launch) => launch.kind === "kernel" && launch.source);
+    };
+    const geometry: Geometry = { x: [1, 8, 6, 6], o: 8, kernel: [3, 3], padding: [1, 1] };
+    for (const kind of kinds) {
+      expect(texts({ kind, geometry, body: "plain" }, 5)).toEqual(texts({ kind, geometry, body: "plain" }));
+      expect(texts({ kind, geometry: { ...geometry, padding: [1, 0] }, body: "plain" })).not.toEqual(
+        texts({ kind, geometry, body: "plain" }),
+      );
+    }
+  });
+
+  it("holds for any geometry", () => {
+    const pairOf = (max: number, min = 1) =>
+      fc.tuple(fc.integer({ min, max }), fc.integer({ min, max })) as fc.Arbitrary<[number, number]>;
+    const geometry = fc
+      .record({
+        images: fc.integer({ min: 1, max: 3 }),
+        channels: pairOf(7),
+        groups: fc.integer({ min: 1, max: 3 }),
+        size: pairOf(12),
+        kernel: pairOf(4),
+        stride: pairOf(3),
+        padding: pairOf(2, 0),
+        dilation: pairOf(2),
+        less: pairOf(1, 0),
+      })
+      .map(({ images, channels, groups, size, ...rest }) => ({
+        ...rest,
+        groups,
+        x: [images, channels[0] * groups, ...size] as [number, number, number, number],
+        o: channels[1] * groups,
+      }))
+      .filter((g) =>
+        ([0, 1] as const).every(
+          (axis) =>
+            (g.x[2 + axis] as number) + 2 * g.padding[axis] - g.dilation[axis] * (g.kernel[axis] - 1) - 1 >=
+            g.stride[axis] * g.less[axis],
+        ),
+      );
+    const some = fc.record({ kind: fc.constantFrom(...kinds), geometry, body: fc.constantFrom(...bodies) });
+    // Many in one run of the compiler.
+    fc.assert(
+      fc.property(fc.array(some, { minLength: 20, maxLength: 20 }), (cases) => check(cases)),
+      { numRuns: 3, endOnFailure: true },
+    );
+  });
+});
