@@ -256,8 +256,8 @@ EmulationStatus emulationLaunchIn(EmulationState* state, void* function, const u
   return status;
 }
 
-// Defined by emulation.h in a text that is linked with this file.
-extern "C" __attribute__((weak)) EmulationState* const thalwegEmulation;
+// Where emulation.h was included by a text that is linked with this file, what it defines; at no address elsewhere.
+extern "C" __attribute__((weak)) EmulationState* const linkedState asm("thalwegEmulation");
 
 namespace {
 EmulationState* bound = nullptr;
@@ -271,7 +271,7 @@ extern "C" bool emulationBind(void* library) {
 
 extern "C" int emulationLaunch(void* function, const uint32_t grid[3], const uint32_t block[3], uint32_t sharedBytes,
                                const uint64_t* arguments, uint32_t count, char* error, size_t errorSize) {
-  EmulationState* state = bound != nullptr || &thalwegEmulation == nullptr ? bound : thalwegEmulation;
+  EmulationState* state = bound != nullptr || &linkedState == nullptr ? bound : linkedState;
   if (state == nullptr) {
     if (errorSize != 0) snprintf(error, errorSize, "no kernels are linked or bound");
     return emulationInvalid;

@@ -46,6 +46,11 @@ unsigned readUnsigned(Napi::Value value, const char* what) {
   return readRange<unsigned>(value, what, 0, std::numeric_limits<unsigned>::max(), "a uint32");
 }
 
+unsigned readWord(Napi::Value value, const char* what) {
+  return static_cast<unsigned>(readRange<std::int64_t>(value, what, std::numeric_limits<int>::min(),
+                                                       std::numeric_limits<unsigned>::max(), "32 bits"));
+}
+
 bool readBoolean(Napi::Value value, const char* what) {
   if (!value.IsBoolean()) failType(value, what, "a boolean");
   return value.As<Napi::Boolean>();

@@ -22,6 +22,8 @@ std::size_t readSize(Napi::Value value, const char* what);
 driver::Address readAddress(Napi::Value value, const char* what);
 int readInt(Napi::Value value, const char* what);
 unsigned readUnsigned(Napi::Value value, const char* what);
+/** 32 bits, written as a signed or as an unsigned number. */
+unsigned readWord(Napi::Value value, const char* what);
 bool readBoolean(Napi::Value value, const char* what);
 std::string readText(Napi::Value value, const char* what);
 Napi::Object readObject(Napi::Value value, const char* what);

@@ -20,7 +20,7 @@ Context::~Context() { release(); }
 
 Context::Current::Current(const Context& context) : driver_(context.driver()) {
   if (context.released())
-    throw CudaError("driver", disposedCode, notALibraryStatus, "the context has been disposed of", "cuCtxPushCurrent_v2");
+    throw CudaError("driver", disposedCode, notALibraryStatus, {}, "use of a disposed NativeContext");
   context.check(driver_.cuCtxPushCurrent_v2(context.handle_), "cuCtxPushCurrent_v2");
 }
 

@@ -12,8 +12,8 @@ namespace thalweg {
 class Resource;
 
 /**
- * A context, kept by all that was made in it, so that things can be given up in any order. Giving it up by `release` gives up
- * all of them. Used by one JavaScript thread; only `Event::done` is called by others.
+ * A context, kept by all that was made in it, so that things can be given up in any order. Giving it up by `release` gives
+ * up all of them. Used by one JavaScript thread; only `Event::done` is called by others.
  */
 class Context : public std::enable_shared_from_this<Context> {
  public:
@@ -66,9 +66,9 @@ class Context : public std::enable_shared_from_this<Context> {
 };
 
 /**
- * Something that lives in a context. A derived class calls `release` in its destructor, and in `destroy` gives back what it
- * has; the context is current then. Failures are ignored: after a fault of the GPU every call fails, and the context takes
- * all of it along when it goes.
+ * Something that lives in a context. A derived class calls `release` in its destructor, and in `destroy` gives back what
+ * it has; the context is current then. Failures are ignored: after a fault of the GPU every call fails, and the context
+ * takes all of it along when it goes.
  */
 class Resource {
  public:

@@ -1,7 +1,8 @@
 /**
- * The part of the CUDA driver's binary interface that the addon uses, in our own words, so that building needs no toolkit.
- * The names with suffixes are the exported symbols: a driver keeps exporting them for ever, so what is written here holds for
- * CUDA 12 and for CUDA 13 alike. `test/abi.cc` compares all of it with the toolkit's header where there is one.
+ * The part of the CUDA driver's binary interface that the addon uses, in our own words, so that building needs no
+ * toolkit. The names with suffixes are the exported symbols: a driver keeps exporting them for ever, so what is written
+ * here holds for CUDA 12 and for CUDA 13 alike. `test/abi.cc` compares all of it with the toolkit's header where there is
+ * one.
  */
 #pragma once
 

@@ -60,7 +60,8 @@ void openBeside(const void* address, const std::string& prefix) {
   std::error_code failure;
   const auto folder = std::filesystem::path(found.dli_fname).parent_path();
   if (folder.empty()) return;
-  for (std::filesystem::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
+  std::filesystem::directory_iterator entry(folder, failure);
+  for (; !failure && entry != std::filesystem::directory_iterator(); entry.increment(failure)) {
     if (entry->path().filename().string().starts_with(prefix)) dlopen(entry->path().c_str(), RTLD_NOW | RTLD_LOCAL);
   }
 }

@@ -6,8 +6,8 @@
 namespace thalweg {
 
 /**
- * A library that was opened, for as long as the process lives: a CUDA library that has been used must not be unloaded, since
- * it leaves threads and exit handlers behind.
+ * A library that was opened, for as long as the process lives: a CUDA library that has been used must not be unloaded,
+ * since it leaves threads and exit handlers behind.
  */
 class DynamicLibrary {
  public:
@@ -27,8 +27,8 @@ class DynamicLibrary {
 };
 
 /**
- * Opens what lies beside the library that `address` is in and whose name begins with `prefix`. NVRTC opens its builtins by
- * their bare name, which the loader knows once they are in the process, but would not find in the folder of a wheel.
+ * Opens what lies beside the library that `address` is in and whose name begins with `prefix`. NVRTC opens its builtins
+ * by their bare name, which the loader knows once they are in the process, but may not find in the folder of a wheel.
  */
 void openBeside(const void* address, const std::string& prefix);
 

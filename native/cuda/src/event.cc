@@ -22,7 +22,7 @@ void Event::record(const Stream& stream) {
 bool Event::done() {
   const std::lock_guard lock(mutex_);
   if (handle_ == nullptr)
-    throw CudaError("driver", disposedCode, notALibraryStatus, "the event has been disposed of", "cuEventQuery");
+    throw CudaError("driver", disposedCode, notALibraryStatus, {}, "use of a disposed NativeEvent");
   Context::Current current(*context());
   const driver::Status status = driver().cuEventQuery(handle_);
   if (status == driver::notReady) return false;
@@ -36,9 +36,9 @@ void Event::synchronize() {
 }
 
 /*
- * Asks again and again rather than calling cuEventSynchronize, which nothing could interrupt: when the event is disposed of
- * the thread must come back even if the GPU never does. Pauses are a fiftieth of the time waited so far, so the answer comes
- * at most that much late, and a long wait costs next to no processor time.
+ * Asks again and again rather than calling cuEventSynchronize, which nothing could interrupt: when the event is disposed
+ * of the thread must come back even if the GPU never does. Pauses are a fiftieth of the time waited so far, so the answer
+ * comes at most that much late, and a long wait costs next to no processor time.
  */
 void Event::wait() {
   using Clock = std::chrono::steady_clock;

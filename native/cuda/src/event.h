@@ -17,7 +17,7 @@ class Event final : public Resource {
   driver::Event handle() const { return handle_; }
 
   void record(const Stream& stream);
-  /** Whether everything before the record is done. From any thread. Throws CudaError once the event has been released. */
+  /** Whether everything before the record is done. From any thread. Throws CudaError once it has been released. */
   bool done();
   void synchronize();
   /** Blocks the calling thread, which is not JavaScript's, until it is done or fails or is released. */

@@ -7,7 +7,7 @@
 
 namespace thalweg {
 
-/** The context must be current for everything but `launch`'s caller sees to it too; destroyed while it is current. */
+/** The context must be current whenever something of it is called, its destructor included. */
 class Graph {
  public:
   Graph(Context& context, const std::vector<Launch>& launches);

@@ -39,8 +39,8 @@ struct Launch {
 };
 
 /**
- * The parameters of a kernel as the `extra` of a launch: one packed buffer with its size, so that how many there are is said
- * rather than taken from the kernel. Points into the launch, which must outlive the call it is for; the driver copies.
+ * The parameters of a kernel as the `extra` of a launch: one packed buffer with its size, so that how many there are is
+ * said rather than taken from the kernel. Points into the launch, which must outlive the call; the driver copies.
  */
 class PackedArguments {
  public:

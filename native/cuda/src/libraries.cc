@@ -62,8 +62,8 @@ LoadedLibrary load(const std::vector<std::string>& candidates, Functions& functi
 /** What a driver says of a status, `CUDA_ERROR_UNKNOWN_STATUS` where it knows none. */
 std::string driverCode(const driver::Functions& functions, driver::Status status) {
   const char* name = nullptr;
-  if (functions.cuGetErrorName(status, &name) != driver::success || name == nullptr) return "CUDA_ERROR_UNKNOWN_STATUS";
-  return name;
+  const bool known = functions.cuGetErrorName(status, &name) == driver::success && name != nullptr;
+  return known ? name : "CUDA_ERROR_UNKNOWN_STATUS";
 }
 
 std::string driverDescription(const driver::Functions& functions, driver::Status status) {
@@ -88,7 +88,8 @@ const char* cublasCode(cublaslt::Status status) {
 }
 
 [[noreturn]] void failMissing(const char* library, const char* name) {
-  throw CudaError(library, libraryMissingCode, notALibraryStatus, std::string(name) + " was not found", "use of " + std::string(name));
+  throw CudaError(library, libraryMissingCode, notALibraryStatus, std::string(name) + " was not found",
+                  "use of " + std::string(name));
 }
 
 }  // namespace

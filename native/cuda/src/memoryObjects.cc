@@ -8,8 +8,8 @@ MemoryObject::MemoryObject(const Napi::CallbackInfo& info) : Wrapped(info) {
 }
 
 /*
- * The view keeps the memory, and before the memory goes by `dispose` the view is detached: what JavaScript still holds of it
- * then has no elements, rather than being memory of someone else.
+ * The view keeps the memory, and before the memory goes by `dispose` the view is detached: what JavaScript still holds of
+ * it then has no elements, rather than being memory of someone else.
  */
 PinnedObject::PinnedObject(const Napi::CallbackInfo& info) : Wrapped(info) {
   const Napi::Env env = info.Env();

@@ -77,12 +77,11 @@ cublaslt::MatrixLayout Product::layout(const ProductMatrix& matrix, std::int64_t
         [&] { return "cublasLtMatrixLayoutCreate of " + size(); });
   if (description_.batch > 1) {
     const std::int32_t batch = description_.batch;
-    const cublaslt::Status status = [&] {
-      const cublaslt::Status counted = cublasLt().cublasLtMatrixLayoutSetAttribute(layout, cublaslt::layoutBatchCount, &batch, sizeof batch);
-      if (counted != cublaslt::success) return counted;
-      return cublasLt().cublasLtMatrixLayoutSetAttribute(layout, cublaslt::layoutBatchStride, &matrix.batchStride,
-                                                         sizeof matrix.batchStride);
-    }();
+    const auto set = [&](int attribute, const auto& value) {
+      return cublasLt().cublasLtMatrixLayoutSetAttribute(layout, attribute, &value, sizeof value);
+    };
+    cublaslt::Status status = set(cublaslt::layoutBatchCount, batch);
+    if (status == cublaslt::success) status = set(cublaslt::layoutBatchStride, matrix.batchStride);
     if (status != cublaslt::success) {
       cublasLt().cublasLtMatrixLayoutDestroy(layout);
       check(status, [&] { return "cublasLtMatrixLayoutSetAttribute of " + size(); });

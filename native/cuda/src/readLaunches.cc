@@ -39,7 +39,7 @@ KernelLaunch readKernel(const std::shared_ptr<Context>& context, const Napi::Obj
 }
 
 FillLaunch readFill(const Napi::Object& launch) {
-  const FillLaunch fill{readUnsigned(launch.Get("word"), "word"), readSize(launch.Get("words"), "words"), 0};
+  const FillLaunch fill{readWord(launch.Get("word"), "word"), readSize(launch.Get("words"), "words"), 0};
   if (fill.words == 0) failType(launch.Get("words"), "words", "at least 1");
   return fill;
 }

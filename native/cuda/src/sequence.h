@@ -21,7 +21,7 @@ class Sequence final : public Resource {
 
   /** Builds the graph, which is replayed from then on. */
   void instantiate();
-  /** Takes other arguments for one launch, of the same kind. */
+  /** Takes other arguments for one launch: `launch` differs from it in nothing else. */
   void setArguments(std::size_t index, Launch launch);
   /** Copies `bytes` from the host's `from` to `to`, sends the launches, records `done` where it is given. */
   void launch(const Stream& stream, driver::Address to, driver::Address from, std::size_t bytes, const Event* done);

@@ -35,10 +35,14 @@ class EventWait final : public Napi::AsyncWorker {
 
 std::vector<StreamObject::Descriptor> StreamObject::properties() {
   return {
-      method<&StreamObject::waitFor>("waitFor"),           method<&StreamObject::copyToDevice>("copyToDevice"),
-      method<&StreamObject::copyToHost>("copyToHost"),     method<&StreamObject::copyOnDevice>("copyOnDevice"),
-      method<&StreamObject::fill>("fill"),                 method<&StreamObject::done>("done"),
-      method<&StreamObject::synchronize>("synchronize"),   method<&StreamObject::dispose>("dispose"),
+      method<&StreamObject::waitFor>("waitFor"),
+      method<&StreamObject::copyToDevice>("copyToDevice"),
+      method<&StreamObject::copyToHost>("copyToHost"),
+      method<&StreamObject::copyOnDevice>("copyOnDevice"),
+      method<&StreamObject::fill>("fill"),
+      method<&StreamObject::done>("done"),
+      method<&StreamObject::synchronize>("synchronize"),
+      method<&StreamObject::dispose>("dispose"),
   };
 }
 
@@ -63,7 +67,7 @@ Napi::Value StreamObject::copyOnDevice(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value StreamObject::fill(const Napi::CallbackInfo& info) {
-  held()->fill(readAddress(info[0], "to"), readUnsigned(info[1], "word"), readSize(info[2], "words"));
+  held()->fill(readAddress(info[0], "to"), readWord(info[1], "word"), readSize(info[2], "words"));
   return info.Env().Undefined();
 }
 
@@ -78,9 +82,12 @@ Napi::Value StreamObject::synchronize(const Napi::CallbackInfo& info) {
 
 std::vector<EventObject::Descriptor> EventObject::properties() {
   return {
-      method<&EventObject::record>("record"),   method<&EventObject::done>("done"),
-      method<&EventObject::wait>("wait"),       method<&EventObject::synchronize>("synchronize"),
-      method<&EventObject::elapsed>("elapsed"), method<&EventObject::dispose>("dispose"),
+      method<&EventObject::record>("record"),
+      method<&EventObject::done>("done"),
+      method<&EventObject::synchronize>("synchronize"),
+      method<&EventObject::wait>("wait"),
+      method<&EventObject::elapsed>("elapsed"),
+      method<&EventObject::dispose>("dispose"),
   };
 }
 

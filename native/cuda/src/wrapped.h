@@ -20,8 +20,8 @@ struct AddonData {
 };
 
 /**
- * Base of a class of objects. `Self` has `kind`, `name` (in messages), `releasesOnDispose` (whether disposing gives it up at
- * once, or only this object's share in what others may still use) and `properties()`.
+ * Base of a class of objects. `Self` has `kind`, `name` (in messages), `releasesOnDispose` (whether disposing gives it up
+ * at once, or only this object's share in what others may still use) and `properties()`.
  */
 template <class Self, class Held>
 class Wrapped : public Napi::ObjectWrap<Self> {

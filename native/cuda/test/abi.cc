@@ -1,5 +1,5 @@
 /**
- * Compares our declarations of CUDA's binary interface (the headers named Api) with the toolkit's own headers, where the toolkit is: names,
+ * Compares our declarations of CUDA's binary interface (the headers named Api) with the toolkit's own headers: names,
  * parameters, layouts and numbers. Nothing of it is run; that it compiles is the check.
  */
 

@@ -56,6 +56,13 @@ it("lists a GPT's parameters in their order, seeds counting up", () => {
   expect(total(starts)).toBe(65 * 128 + 64 * 128 + 4 * (12 * 128 ** 2 + 13 * 128) + 2 * 128 + 65 * 128);
 });
 
+it("has no head of its own where it is tied to the embedding", () => {
+  const sizes = { vocabulary: 65, width: 128, layers: 4, context: 64 };
+  const starts = gptWeights({ ...sizes, tied: true });
+  expect(starts).toEqual(gptWeights(sizes).slice(0, -1));
+  expect(starts.at(-1)?.name).toBe("norm.bias");
+});
+
 it("fills layerNorm's weights around 1", () => {
   const start: ParameterStart = { name: "norm.weight", shape: [2, 3], seed: 5, scale: 0.1, offset: 1 };
   expect([...startOf(start)]).toEqual([...numbers(6, 5, 0.1, 1)]);

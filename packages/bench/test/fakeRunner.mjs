@@ -1,15 +1,29 @@
 /** A runner for tests that computes nothing: its argument says what it answers, and at which request it misbehaves. */
 import { createInterface } from "node:readline";
 
-const { values = [1, 2, 3], reason, milliseconds = 10, misbehave = {} } = JSON.parse(process.argv[2] ?? "{}");
+const {
+  values = [1, 2, 3],
+  reason,
+  milliseconds = 10,
+  misbehave = {},
+  device,
+  limits,
+} = JSON.parse(process.argv[2] ?? "{}");
 
 const answers = {
-  load: ({ threads = 1, options }) => ({ kind: "loaded", description: `fake ${options.name ?? ""}`.trim(), threads }),
+  load: ({ threads = 1, options }) => ({
+    kind: "loaded",
+    description: `fake ${options.name ?? ""}`.trim(),
+    threads,
+    ...(device ? { device } : {}),
+  }),
   start: () => ({ kind: "started", ...(reason ? { reason } : {}) }),
   run: () => ({ kind: "ran" }),
   measure: () => ({ kind: "measured", milliseconds: 4 * milliseconds, runs: 4 }),
   check: () => ({ kind: "checked", values }),
-  memory: () => ({ kind: "memory", peakBytes: 1_000_000 }),
+  memory: () => ({ kind: "memory", peakBytes: 1_000_000, ...(device ? { deviceBytes: 5_000_000 } : {}) }),
+  dispatch: () => ({ kind: "dispatched", microseconds: 2.5 }),
+  limits: () => (limits ? { kind: "limits", limits } : { kind: "failed", message: "no device" }),
 };
 
 const misbehaviours = {

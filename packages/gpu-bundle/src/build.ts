@@ -2,8 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import { rolldown } from "rolldown";
-import { below, bundledManifest, bundledPackages, bytesBelow, entriesOf, readManifest } from "./layout.ts";
+import { type Plugin, rolldown } from "rolldown";
+import { below, bundledManifest, bundledPackages, bytesBelow, entriesOf, placeOf, readManifest } from "./layout.ts";
 
 export interface BuildOptions {
   /** Of the repository. */
@@ -24,8 +24,9 @@ export async function build({ root, folder, addon, node, golden }: BuildOptions)
   mkdirSync(folder, { recursive: true });
   const command = join(root, "packages", "gpu-bundle", "src", "run", "main.ts");
   const entries = new Map([[command, "run.js"]]);
-  for (const bundled of bundledPackages) for (const [source, path] of entriesOf(root, bundled)) entries.set(source, path);
-  await bundleModules(entries, folder);
+  for (const bundled of bundledPackages)
+    for (const [source, path] of entriesOf(root, bundled)) entries.set(source, path);
+  await bundleModules(root, entries, folder);
   for (const { folder: name, files = [] } of bundledPackages) {
     const source = join(root, "packages", name);
     const manifest = readManifest(source);
@@ -51,24 +52,44 @@ export async function build({ root, folder, addon, node, golden }: BuildOptions)
 }
 
 /** Joins modules into files: those of `entries` where it says, what they share in chunks. Built-in modules stay imports. */
-async function bundleModules(entries: ReadonlyMap<string, string>, folder: string): Promise<void> {
+async function bundleModules(root: string, entries: ReadonlyMap<string, string>, folder: string): Promise<void> {
   const bundle = await rolldown({
     input: Object.fromEntries([...entries].map(([source, path]) => [below(folder, join(folder, path)), source])),
     platform: "node",
     resolve: { conditionNames: ["@thalweg/source", "node", "import", "default"] },
-    // Their own URLs stay those of their files: an entry is not merged into a chunk that others share.
-    preserveEntrySignatures: "allow-extension",
+    plugins: [ownUrls(root)],
   });
-  await bundle.write({
+  const { output } = await bundle.write({
     dir: folder,
     format: "esm",
     entryFileNames: "[name]",
     chunkFileNames: "chunks/[name]-[hash].js",
+    // In a chunk of its own: its URL is what all others go by.
+    codeSplitting: { groups: [{ name: "bundleRoot", test: (id) => id === bundleRoot }] },
   });
   await bundle.close();
+  const home = output.find((part) => part.type === "chunk" && part.moduleIds.includes(bundleRoot));
+  if (!home?.fileName.startsWith("chunks/")) throw new Error(`the bundle's root is told by ${home?.fileName}`);
 }
 
-/** The addon, and the emulated driver if there is one beside it, where the backend looks for a local build. */
+/** The module that knows where the bundle is. */
+const bundleRoot = "\0bundleRoot";
+const importedRoot = "bundle:root";
+
+/** Tells modules that ask for their own URL their place in an installation, not that of the chunk they are in. */
+const ownUrls = (root: string): Plugin => ({
+  name: "own-urls",
+  resolveId: (id) => (id === importedRoot ? bundleRoot : undefined),
+  load: (id) => (id === bundleRoot ? `export const bundleRoot = new URL("../", import.meta.url);` : undefined),
+  transform(code, id) {
+    const place = placeOf(root, id);
+    if (place === undefined || !code.includes("import.meta.url")) return undefined;
+    const own = `new URL(${JSON.stringify(place)}, bundleRoot).href`;
+    return `import { bundleRoot } from "${importedRoot}";\n${code.replaceAll("import.meta.url", own)}`;
+  },
+});
+
+/** The addon, where the backend looks for a local build. */
 function placeAddon(root: string, folder: string, addon: string): void {
   const source = join(root, "native", "cuda");
   const manifest = readManifest(source);

@@ -1,7 +1,7 @@
 /**
  * Where things lie in the bundle: as an installation would put them. Packages find each other, their child processes and
- * their files by URLs relative to their own modules, so each module that does so keeps its place in its package, and
- * everything else is joined into chunks.
+ * their files by URLs relative to their own modules. So what is exported or started has a file in its place, all else is
+ * joined into chunks, and a module that asks for its own URL is told its place in its package.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join, relative, sep } from "node:path";
@@ -26,7 +26,7 @@ export const bundledPackages: readonly BundledPackage[] = [
   { folder: "conformance", files: ["golden"] },
   {
     folder: "bench",
-    started: ["runners/child", "limits/main"],
+    started: ["runners/child", "runners/firstRun", "limits/main"],
     files: ["src/runners/pytorch.py", "src/runners/torch_runner"],
   },
   { folder: "cli", started: ["main"], files: ["bin"] },
@@ -43,20 +43,19 @@ export const readManifest = (folder: string): Manifest =>
 
 type Conditions = Readonly<Record<string, string>>;
 
-/** Every source module of a package but its tests, relative to `src`. */
-function modulesOf(folder: string): string[] {
-  return readdirSync(join(folder, "src"), { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && !/(^|[\\/])test[A-Z]/.test(path))
-    .map((path) => path.split(sep).join("/"));
-}
-
 /** Where what `src` holds lies once it is built. */
 const built = (module: string): string => `dist/${module.replace(/\.ts$/, ".js")}`;
 
-/**
- * The modules of a package that stay files of their own: what it exports, what is started by its path, and what asks for its
- * own URL. Source path by path in the bundle.
- */
+/** Where a source module of one of the packages belongs in the bundle; undefined for any other. */
+export function placeOf(root: string, source: string): string | undefined {
+  const [parent, folder, src, ...rest] = below(root, source).split("/");
+  if (parent !== "packages" || src !== "src" || !bundledPackages.some((bundled) => bundled.folder === folder))
+    return undefined;
+  const { name } = readManifest(join(root, parent, folder as string));
+  return `node_modules/${name}/${built(rest.join("/"))}`;
+}
+
+/** The modules of a package that have files of their own: what it exports, and what is started by its path. Source by place. */
 export function entriesOf(root: string, { folder, started = [] }: BundledPackage): Map<string, string> {
   const source = join(root, "packages", folder);
   const { name, exports = {} } = readManifest(source);
@@ -64,11 +63,8 @@ export function entriesOf(root: string, { folder, started = [] }: BundledPackage
     const path = typeof conditions === "object" ? (conditions as Conditions)["@thalweg/source"] : undefined;
     return path === undefined ? [] : [path.replace(/^\.\/src\//, "")];
   });
-  const located = modulesOf(source).filter((module) =>
-    /\bimport\.meta\b/.test(readFileSync(join(source, "src", module), "utf8")),
-  );
-  const modules = new Set([...exported, ...started.map((module) => `${module}.ts`), ...located]);
-  return new Map([...modules].map((module) => [join(source, "src", module), join("node_modules", name, built(module))]));
+  const modules = new Set([...exported, ...started.map((module) => `${module}.ts`)]);
+  return new Map([...modules].map((module) => [join(source, "src", module), `node_modules/${name}/${built(module)}`]));
 }
 
 /** A package's manifest as the bundle needs it: no sources, no types, nothing to install. */

@@ -2,7 +2,7 @@
  * A report as a page: one HTML file that needs nothing else, with charts drawn already. To be read on a phone, on a
  * screen of any size, and on paper.
  */
-import type { BenchReport, MachineLimits } from "../benchReport.ts";
+import type { BenchReport, DeviceLimits, MachineLimits } from "../benchReport.ts";
 import { bytes, digits, instant } from "./format.ts";
 import { html, type Markup, raw } from "./markup.ts";
 import { runnerLooks } from "./runnerLook.ts";
@@ -30,6 +30,17 @@ function limitsFact({ threads, scalarGflops, simdGflops, copyGbps }: MachineLimi
   ];
 }
 
+function deviceFact({
+  device,
+  copyGbps,
+  gflops: { float32, tf32, bfloat16 },
+}: DeviceLimits): readonly [string, string] {
+  const peak = (gflops: number | undefined, name: string): string[] =>
+    gflops === undefined ? [] : [`${digits(gflops / 1000)}\u00a0TFLOP/s ${name}`];
+  const peaks = [...peak(bfloat16, "bfloat16"), ...peak(tf32, "TF32"), ...peak(float32, "float32")];
+  return [`Limits of ${device}`, [...peaks, `${digits(copyGbps)}\u00a0GB/s copying`].join(", ")];
+}
+
 function headline({ report }: Drawing): Markup {
   const { machine, versions, threads, runners } = report;
   const measured = new Set(report.results.map(({ workload }) => workload)).size;
@@ -42,12 +53,13 @@ function headline({ report }: Drawing): Markup {
     ["System", machine.system],
     ["Node", machine.node],
     ...machine.limits.map(limitsFact),
+    ...(machine.devices ?? []).map(deviceFact),
   ];
   const described = [...new Set([...runners.map(({ name }) => name), ...Object.keys(versions)])];
   const about = (name: string): string => {
     const version = versions[name] ?? "did not start";
     const count = threads[name];
-    if (count === undefined) return version;
+    if (count === undefined || report.devices?.[name] !== undefined) return version;
     const computes = `${count} ${count === 1 ? "thread" : "threads"}`;
     return version.includes(computes) ? version : `${version}, ${computes}`;
   };
@@ -67,7 +79,9 @@ const method = html`<section aria-labelledby="method"><h2 id="method">How it was
     alike. The time of a turn is its length over its number of runs; what counts is the median of the turns.</p>
   <p>Throughput is the arithmetic or the memory traffic that a workload needs at least, over its time. The machine’s limits were
     measured in the same run, with as many threads at once as the runner has: multiply-adds (each counts as two operations)
-    in 128-bit registers, and copying of arrays too large for the caches (bytes read plus bytes written).</p>
+    in 128-bit registers, and copying of arrays too large for the caches (bytes read plus bytes written). Those of a device with
+    memory of its own, by the runners that compute on it: its largest matrix products in each kind of arithmetic, and copying
+    within its memory. Runs are given to such a device several at a time, and waited for together.</p>
 </section>`;
 
 /** The page of a report. All it shows was in the report: it loads nothing and holds no script. */

@@ -194,7 +194,7 @@ export function limits(drawing: Drawing): Markup | undefined {
     (values) => ({ axis: logAxis([1, ...values]), tick: percentTick, reference: 1 }),
   );
   const lead = html`Throughput as a share of what this machine can do with the runner's threads: multiply-adds with SIMD where
-    arithmetic is what a workload costs, copying where moving memory is. More is better; beyond 100&nbsp;% data came from caches. The axis is logarithmic.`;
+    arithmetic is what a workload costs, copying where moving memory is; for a runner on a device with memory of its own, the device’s products and copying. More is better; beyond 100&nbsp;% data came from caches. The axis is logarithmic.`;
   return charts && section("limits", "Against the machine’s limit", lead, charts);
 }
 
@@ -272,7 +272,9 @@ export function results(drawing: Drawing): Markup {
   };
   optional("Throughput", throughput);
   optional("Of limit", ({ ofLimit }) => (ofLimit === undefined ? undefined : percent(ofLimit)));
+  optional("Host time", ({ hostMs }) => (hostMs === undefined ? undefined : time(hostMs)));
   optional("Peak memory", ({ peakBytes }) => (peakBytes === undefined ? undefined : bytes(peakBytes)));
+  optional("Device memory", ({ deviceBytes }) => (deviceBytes === undefined ? undefined : bytes(deviceBytes)));
   const head = html`<tr><th scope="col">Runner</th>${columns.map(({ name }) => html`<th scope="col">${name}</th>`)}</tr>`;
   const bodies = names.map((name) => {
     const own = report.results.filter(({ workload }) => workload === name);
@@ -290,10 +292,11 @@ export function results(drawing: Drawing): Markup {
   return section("results", "Results", lead, table("Results of every runner", head, html`${bodies}`));
 }
 
-function throughput({ gflops, gbps }: WorkloadResult): string | undefined {
+function throughput({ gflops, gbps, tokensPerSecond }: WorkloadResult): string | undefined {
   const parts = [
     ...(gflops === undefined ? [] : [`${digits(gflops)}\u00a0GFLOP/s`]),
     ...(gbps === undefined ? [] : [`${digits(gbps)}\u00a0GB/s`]),
+    ...(tokensPerSecond === undefined ? [] : [`${digits(tokensPerSecond)}\u00a0tokens/s`]),
   ];
   return parts.length === 0 ? undefined : parts.join(", ");
 }

@@ -103,7 +103,7 @@ async function repeat(session: Session, again: () => boolean): Promise<void> {
 }
 
 /** What its calls alone take the host in a run, in microseconds: the median over bursts of `times`, each after a wait. */
-async function dispatch(session: Session, times: number): Promise<number> {
+export async function dispatch(session: Session, times: number): Promise<number> {
   const bursts = 31;
   const each: number[] = [];
   for (let burst = 0; burst < bursts; burst++) {
@@ -138,7 +138,7 @@ async function measureAhead(session: Session, least: number): Promise<Answer> {
   return { kind: "measured", milliseconds: elapsed, runs };
 }
 
-async function measure(session: Session, least: number): Promise<Answer> {
+export async function measure(session: Session, least: number): Promise<Answer> {
   if (session.finish) return measureAhead(session, least);
   let own = 0;
   let runs = 0;

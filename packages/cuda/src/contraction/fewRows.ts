@@ -1,5 +1,5 @@
 /** Products with few rows (or few columns, seen the other way round): device/fewRows.cuh put together. */
-import { type DType, sizeOf } from "@thalweg/core/backend";
+import type { DType } from "@thalweg/core/backend";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext } from "../kernel/launch.ts";
 import { bodyParameters, cType, indexLiteral, linear, storageTag, writeBody } from "../source/index.ts";
@@ -19,6 +19,9 @@ const warps = threads / 32;
 /** Steps that a thread takes at least, where k is divided over blocks. */
 const stepsPerPart = 8;
 
+/** Bytes of shared memory that need not be asked for. */
+const mostShared = 48 * 1024;
+
 interface Plan {
   readonly product: Product;
   /** How the large operand is read, and whether the small one has neighbours along k side by side, too. */
@@ -32,12 +35,19 @@ interface Plan {
   readonly partDepth: number;
 }
 
+/** Columns of a thread whose sums, of all warps, fit into shared memory. */
+function widest(rows: number, { dtype }: Product): number {
+  const sums = mostShared / (threads * rows * (dtype === "float64" ? 8 : 4));
+  return 2 ** Math.floor(Math.log2(sums));
+}
+
 /** Undefined where tiles are the better way. */
 export function planFewRows(given: Product, target: Target): Plan | undefined {
   const product = given.rows <= given.columns ? given : swapped(given);
   const { rows, columns, depth, a, b } = product;
   if (rows > mostRows || columns * depth < leastElements || depth < leastDepth) return undefined;
-  const large = operandLoader(b, columns, product);
+  const read = operandLoader(b, columns, product);
+  const large = read.alongDepth ? read : { ...read, width: Math.min(read.width, widest(rows, product)) };
   if ((large.alongDepth ? b.depth : b.line) !== 1) return undefined;
   const small = operandLoader(a, rows, product);
   const together = large.alongDepth && small.alongDepth && small.width >= large.width && a.depth === 1;

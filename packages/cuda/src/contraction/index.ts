@@ -5,14 +5,19 @@ import { compileLoop } from "../loop/index.ts";
 import { elementOf } from "./element.ts";
 import { compileFewRows, planFewRows } from "./fewRows.ts";
 import { planLibrary } from "./libraryPlan.ts";
-import { batchSize, productOf } from "./product.ts";
+import { batchSize, type Product, productOf } from "./product.ts";
 import { simplifyMatmul } from "./simplify.ts";
 import { compileTiled } from "./tiled.ts";
 import { chooseTiling } from "./tiling.ts";
 
-/** With fewer rows or columns, and as few steps, tiles are mostly empty. */
-const leastRows = 4;
-const leastDepth = 4;
+/** Sums that the smallest tile has; how many of them matrices must have at least, and up to which depth the rule holds. */
+const smallestTile = 32 * 32;
+const leastFilled = 1 / 8;
+const mostLoopDepth = 256;
+
+/** Tiles would be mostly empty, and their sums are short: a thread for each does as well. */
+const isTiny = ({ rows, columns, depth }: Product): boolean =>
+  depth <= mostLoopDepth && rows * columns < smallestTile * leastFilled;
 
 export function compileMatmul(kernel: MatmulKernel, context: KernelContext): CompiledKernel {
   const simplest = simplifyMatmul(kernel);
@@ -20,8 +25,7 @@ export function compileMatmul(kernel: MatmulKernel, context: KernelContext): Com
   const { rows, columns, depth } = product;
   const size = batchSize(product);
   if (size * rows * columns === 0) return { launches: [], scratchBytes: 0, counterBytes: 0 };
-  if (depth === 0 || (Math.min(rows, columns) < leastRows && depth < leastDepth))
-    return compileLoop(contractionAsLoop(simplest), context);
+  if (depth === 0 || isTiny(product)) return compileLoop(contractionAsLoop(simplest), context);
   const fewRows = planFewRows(product, context.target);
   if (fewRows !== undefined) return compileFewRows(fewRows, context);
   const element = elementOf(product, context.target);

@@ -18,6 +18,11 @@ import { launchCycles } from "./tiling.ts";
 
 /** What a call of cuBLASLt in a graph takes beyond a launch of our own: its own launches, and filling larger pipelines. */
 const libraryCycles = 1500;
+/**
+ * Multiply-adds from which cuBLASLt is asked at all. What is smaller takes a few microseconds whoever computes it, most of
+ * them latency, and our own kernel has the epilogue in the same launch.
+ */
+const leastWork = 5e7;
 /** Bytes that a multiprocessor reads or writes per cycle when all do. */
 const memoryRate = 16;
 /** No more memory than this is taken for a product before its epilogue. */
@@ -41,7 +46,7 @@ export function planLibrary(
   element: Element,
   context: KernelContext,
 ): LibraryPlan | undefined {
-  if (!context.target.cublasLt || element.libraryRate === 0) return undefined;
+  if (!context.target.cublasLt || element.libraryRate === 0 || workOf(product) < leastWork) return undefined;
   const cycles = productCycles(product, element, context);
   return planWhole(product, cycles, context) ?? planWithLoop(kernel, product, cycles, context);
 }

@@ -1,6 +1,6 @@
 import type { DType, MatmulKernel } from "@thalweg/core/backend";
 import { describe, expect, it } from "vitest";
-import { testTarget } from "../testKernel.ts";
+import { runProgram, testTarget } from "../testKernel.ts";
 import { elementOf } from "./element.ts";
 import { productOf } from "./product.ts";
 import { check, type Layout, productProgram } from "./testProducts.ts";
@@ -18,7 +18,7 @@ describe("tiles", () => {
 
   it("has tiles of 128 × 128 with edges", () => {
     const programs = (["packedK", "packedLines", "k"] as const).map((a) =>
-      productProgram(250, 254, 37, { a, b: a, body: "biasRelu" }),
+      productProgram(250, 126, 37, { a, b: a, body: "biasRelu" }),
     );
     expect(tilingFor(programs[0] as never, one).tile.rows).toBe(128);
     check(programs, one);
@@ -47,23 +47,37 @@ describe("tiles", () => {
       layouts.slice(0, 3).map((b) => productProgram(40, 48, 72, { a, b, storage, body: "biasRelu" })),
     );
     check(programs);
-    check(
-      [
-        productProgram(136, 144, 80, { storage }),
-        productProgram(129, 130, 41, { storage, a: "packedLines", b: "packedK" }),
-      ],
-      one,
-    );
+    const large = [
+      productProgram(256, 120, 80, { storage }),
+      productProgram(126, 250, 41, { storage, a: "packedLines", b: "packedK" }),
+    ];
+    for (const program of large) expect(tilingFor(program, one).tile.rows).toBe(128);
+    check(large, one);
   });
 
-  it("rounds to TF32 where asked to", () => {
+  it("multiplies in TF32 where asked to", () => {
     const target = { precision: "tf32" as const };
-    const programs = layouts.flatMap((a) => layouts.map((b) => productProgram(40, 48, 36, { a, b })));
-    check(programs, target);
-    check([productProgram(136, 144, 80), productProgram(129, 130, 41, { a: "packedLines", b: "packedK" })], {
+    check(
+      layouts.flatMap((a) => layouts.map((b) => productProgram(40, 48, 36, { a, b }))),
+      target,
+    );
+    check([productProgram(256, 120, 80), productProgram(126, 250, 41, { a: "packedLines", b: "packedK" })], {
       ...target,
       ...one,
     });
+  });
+
+  it("rounds float32 to the nearest TF32, and only where asked to", () => {
+    const program = productProgram(16, 16, 16, { packed: true });
+    // The identity times numbers with more bits than TF32 has.
+    const a = Float32Array.from({ length: 256 }, (_, i) => (i % 17 === 0 ? 1 : 0));
+    const b = Float32Array.from({ length: 256 }, (_, i) => 1 + (2 * i + 1) * 2 ** -12);
+    const zeros = [16, 256, 256].map((size) => new Float32Array(size));
+    const resultOf = (precision: "highest" | "tf32") =>
+      runProgram(program, [a, b, ...zeros], [3], { ...testTarget, precision })[3] as Float32Array;
+    expect([...resultOf("highest")]).toEqual([...b]);
+    // Ten bits of fraction; halves away from zero.
+    expect([...resultOf("tf32")]).toEqual([...b].map((x) => Math.floor(x * 1024 + 0.5) / 1024));
   });
 
   it("divides k over blocks", () => {

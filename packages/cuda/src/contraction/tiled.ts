@@ -1,8 +1,8 @@
 /** Products by tiles of our own: device/tile.cuh put together for given sizes, operands and epilogue. */
-import { isExpensive, mayOverlap, type Program } from "@thalweg/core/backend";
+import { isExpensive, type Program } from "@thalweg/core/backend";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext } from "../kernel/launch.ts";
-import { bodyParameters, cType, type IndexType, linear, storageType, vectorWidth, writeBody } from "../source/index.ts";
+import { bodyParameters, cType, linear, vectorWidth, writeBody } from "../source/index.ts";
 import type { Element } from "./element.ts";
 import { loaderType, type OperandLoader, operandLoader } from "./operandLoader.ts";
 import { batchSize, type Product, type Side } from "./product.ts";

@@ -108,6 +108,8 @@ export const launchCycles = 3000;
 const combineCycles = 2000;
 /** Bytes per cycle that one block reads from the cache that all share. */
 const combineRate = 64;
+/** The same of all blocks together, per multiprocessor: what memory gives. */
+const exchangeRate = 16;
 /** Parts that are tried. */
 const partCounts = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64];
 /** Steps of a part at least. */
@@ -118,7 +120,10 @@ function cyclesOf(tile: Tile, blocks: number, steps: number, parts: number, elem
   const step = (rows * columns * depth) / element.rate;
   const alone = steps * Math.max(step / tile.alone, stepLatency);
   const together = Math.ceil(blocks / target.multiprocessors) * steps * (step / tile.together);
-  const combine = parts === 1 ? 0 : combineCycles + (parts * rows * columns * element.sumBytes) / combineRate;
+  const sumBytes = rows * columns * element.sumBytes;
+  const exchanged =
+    (parts * sumBytes) / combineRate + (2 * blocks * sumBytes) / (exchangeRate * target.multiprocessors);
+  const combine = parts === 1 ? 0 : combineCycles + exchanged;
   return launchCycles + Math.max(alone, together) + combine;
 }
 

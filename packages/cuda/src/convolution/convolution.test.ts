@@ -339,6 +339,20 @@ describe("convolution", () => {
     expect(compile(some(2)).launches.length).toBe(4);
   });
 
+  it.each(["conv2d", "conv2dInputGradient"] as const)("%s: large sums through one tap after another", (kind) => {
+    // Many rows, few images: the reference has to do all of it.
+    const geometries: readonly Geometry[] = [
+      { x: [1, 64, 9, 8], o: 450, kernel: [10, 8], padding: [4, 3], storage: "bfloat16" },
+      { x: [1, 60, 18, 15], o: 450, kernel: [8, 9], stride: [2, 1], padding: [3, 4], storage: "float16" },
+    ];
+    const cases = geometries.map((geometry): Case => ({ kind, geometry, body: "biasRelu" }));
+    for (const some of cases) {
+      const sources = compile(some).launches.map((launch) => launch.kind === "kernel" && launch.source);
+      expect(sources.some((source) => source && source.includes("TapLoader<"))).toBe(true);
+    }
+    check(cases);
+  });
+
   it("shares its text between kernels of equal sizes on other buffers, and not between different ones", () => {
     const texts = (some: Case, a = 0): unknown[] => {
       const program = programOf([some, some]);

@@ -8,6 +8,7 @@ import { bodyParameters, type IndexType, storageType } from "../source/index.ts"
 import { epilogueText, sumsTogether } from "./epilogue.ts";
 import type { ConvolutionForm } from "./form.ts";
 import { windowsType } from "./gather.ts";
+import { tapForm } from "./taps.ts";
 
 /** What the convolution's two operands and its epilogue are as parameters. */
 export function operandParameters(kernel: ConvolutionKernel, context: KernelContext): Parameter[] {
@@ -26,13 +27,12 @@ export function operandParameters(kernel: ConvolutionKernel, context: KernelCont
 
 export function multiplyForm(
   kernel: ConvolutionKernel,
-  form: ConvolutionForm,
+  plain: ConvolutionForm,
   index: IndexType,
   context: KernelContext,
 ): CompiledKernel {
   const { program, target } = context;
   const { epilogue, geometry } = kernel;
-  const { rows, columns, depth, gather, a, b } = form;
   const element: Element = elementOf(
     {
       dtype: kernel.dtype,
@@ -42,6 +42,9 @@ export function multiplyForm(
     target,
   );
   const { groups } = geometry;
+  const byTaps = tapForm(kernel, plain, element, index, context);
+  const form = byTaps?.form ?? plain;
+  const { rows, columns, depth, gather, a, b } = form;
   const { tile, tileRows, tileColumns, parts, partDepth } = chooseTiling(
     { batch: groups, rows, columns, depth: Math.max(1, depth) },
     element,
@@ -76,28 +79,33 @@ if (!combineParts(core, partials + (long long)own * (${parts} * Core::SUMS * Cor
 const ${index} row = firstRow + tileRow, column = firstColumn + tileColumn;
 ${epilogueText(kernel, form, index, slots, width, (lane) => `sum.v[${lane}]`)}
 });`;
+  const weightBytes = byTaps?.weightBytes ?? 0;
   const splitParameters: Parameter[] = [
-    { type: "Core::Accumulator*", name: "partials", argument: { kind: "scratch", offset: 0 } },
+    { type: "Core::Accumulator*", name: "partials", argument: { kind: "scratch", offset: weightBytes } },
     { type: "unsigned*", name: "tickets", argument: { kind: "counters", offset: 0 } },
   ];
   const blocks = tiles * parts * groups;
+  const operands = operandParameters(kernel, context).map((parameter): Parameter => {
+    const ordered = byTaps && parameter.name === "rowsFrom";
+    return ordered ? { ...parameter, argument: { kind: "scratch", offset: 0 }, restrict: true } : parameter;
+  });
   const launch = kernelLaunch(
     {
       declarations: `#include "convolution.cuh"
 using Core = ${tile.core(a.alongDepth, b.alongDepth)};
 using Geometry = ${windowsType(gather)};
 `,
-      parameters: [...operandParameters(kernel, context), ...(split ? splitParameters : []), ...parameters],
+      parameters: [...operands, ...(split ? splitParameters : []), ...parameters],
       body: text,
       grid: blocks,
       block: tile.threads,
-      minimumBlocks: Math.max(1, tile.residents / 2),
+      minimumBlocks: tile.threads <= 128 ? 3 : 1,
     },
     context,
   );
   return {
-    launches: [launch],
-    scratchBytes: split ? blocks * tile.sums * tile.threads * element.sumBytes : 0,
+    launches: byTaps ? [byTaps.prepare, launch] : [launch],
+    scratchBytes: weightBytes + (split ? blocks * tile.sums * tile.threads * element.sumBytes : 0),
     counterBytes: split ? tiles * groups * 4 : 0,
   };
 }

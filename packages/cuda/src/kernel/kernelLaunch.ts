@@ -29,18 +29,55 @@ const triple = (size: readonly [number, number, number] | number): readonly [num
 /** The name of the parameter that points to the Program's status, whether a body asks for it or the guard does. */
 export const statusName = "status";
 
+/**
+ * Asked once for all threads of a block: a kernel beside this one may report a failure in between, and threads that met at
+ * barriers and shuffles otherwise would part.
+ */
+const guard = `__shared__ int failedBefore;
+if (threadIdx.x == 0 && threadIdx.y == 0 && threadIdx.z == 0) failedBefore = ((volatile Status*)${statusName})->failed;
+__syncthreads();
+if (failedBefore) return;
+`;
+
+/** More parameters than this go through a table in device memory. */
+const mostParameters = 56;
+const tableName = "addresses";
+
+/** The parameters, and the statements that read the others out of a table: pointers to buffers, when there are very many. */
+function withTable(parameters: readonly Parameter[]): { parameters: readonly Parameter[]; prologue: string } {
+  if (parameters.length <= mostParameters) return { parameters, prologue: "" };
+  const [own, listed]: [Parameter[], Parameter[]] = [[], []];
+  for (const parameter of parameters) {
+    const { argument } = parameter;
+    (argument.kind === "buffer" && !argument.offset ? listed : own).push(parameter);
+  }
+  const buffers = listed.flatMap(({ argument }) => (argument.kind === "buffer" ? [argument.buffer] : []));
+  const table: Parameter = {
+    type: "const long long*",
+    name: tableName,
+    argument: { kind: "table", buffers, constants: [] },
+    restrict: true,
+  };
+  const prologue = listed.map(
+    ({ type, name, restrict }, i) =>
+      `${type}${restrict ? " __restrict__" : ""} ${name} = (${type})${tableName}[${i}];\n`,
+  );
+  return { parameters: [...own, table], prologue: prologue.join("") };
+}
+
 export function kernelLaunch(text: KernelText, { guarded }: Pick<KernelContext, "guarded">): KernelLaunch {
   const block = triple(text.block);
-  const parameters = [...text.parameters];
-  if (guarded && !parameters.some(({ name }) => name === statusName))
-    parameters.push({ type: "Status*", name: statusName, argument: { kind: "status" } });
+  const wanted = [...text.parameters];
+  if (guarded && !wanted.some(({ name }) => name === statusName))
+    wanted.push({ type: "Status*", name: statusName, argument: { kind: "status" } });
+  const { parameters, prologue } = withTable(wanted);
   const threads = block[0] * block[1] * block[2];
   const bounds = text.minimumBlocks === undefined ? `${threads}` : `${threads}, ${text.minimumBlocks}`;
   const list = parameters
     .map(({ type, name, restrict }) => `${type}${restrict ? " __restrict__" : ""} ${name}`)
     .join(", ");
   const source = `${text.declarations ?? ""}extern "C" __global__ void __launch_bounds__(${bounds}) KERNEL(${list}) {
-${guarded ? `if (${statusName}->failed) return;\n` : ""}${text.body}
+${prologue}${guarded ? guard : ""}${text.body}
 }
 `;
   return {

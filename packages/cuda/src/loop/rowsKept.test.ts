@@ -8,7 +8,7 @@ type Stages = readonly (readonly ["outer" | "inner", readonly Loose[]])[];
 const all = at([8, 1]);
 const choicesOf = (stages: Stages, second: DType = "float32") => {
   const program = loopProgram({
-    buffers: [buffer(32), buffer(32, "output", second), buffer(32, "output")],
+    buffers: [buffer(32), buffer(32, "parameter", second), buffer(32, "output")],
     outer: [4],
     inner: [8],
     stages,

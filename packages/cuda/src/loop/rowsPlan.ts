@@ -49,6 +49,8 @@ export interface RowPlan {
 const manyBlocks = 528;
 /** Partial results of a row that the last block combines. */
 const mostSplits = 2048;
+/** Numbers that a thread adds up one by one, as far as there are threads: rounding errors grow with the length of such runs. */
+const longestRun = 2048;
 /** Simple instructions that a stage may be written out to. */
 const writtenOut = 4096;
 /** Shared memory that is left to the reductions themselves. */
@@ -155,7 +157,6 @@ function rowsLayout(rows: number, units: number, width: number, stages: number, 
 
 /** Blocks per row, when each thread should have at least `least` units. */
 function splitsFor(blocks: number, units: number, team: number, least: number): number {
-  // No thread adds up more than some thousand numbers one by one.
   const most = Math.min(mostSplits, Math.floor(units / (team * least)));
   const wanted = Math.max(Math.ceil((2 * manyBlocks) / blocks), Math.ceil(units / (team * 1024)));
   return Math.max(1, Math.min(most, wanted));
@@ -163,12 +164,13 @@ function splitsFor(blocks: number, units: number, team: number, least: number): 
 
 function columnsLayout(groups: number, units: number, near: boolean, width: number, kept: number): Layout {
   const few = units <= 8 || (near && units <= 32);
-  if ((few && groups >= 2048) || units <= 1 || groups >= 1 << 17) {
+  if ((few && groups >= 2048) || units <= 1 || (groups >= 1 << 17 && units <= longestRun)) {
     return { team: 1, teams: groups < 1 << 15 ? 64 : 256, splits: 1 };
   }
   let teams = Math.min(32, powerAbove(groups));
   const threads = 256;
   let team = Math.max(32 / teams, Math.min(threads / teams, powerBelow(units)));
+  team = Math.max(team, Math.min(1024 / teams, powerAbove(units / longestRun)));
   if (kept > 0) {
     // More threads per column until its values fit into their registers.
     const fits = (): boolean => Math.ceil(units / team) * width * kept <= registersFor(team * teams);

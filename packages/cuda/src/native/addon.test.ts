@@ -295,6 +295,57 @@ describe.skipIf(missing)(missing ? `the addon (not built: there is no ${missing}
       for (const each of [other, event, memory]) each.dispose();
     });
 
+    describe("of work that is not done yet", () => {
+      beforeAll(() => {
+        process.env.THALWEG_CUDA_EMULATION = "lazy";
+      });
+      afterAll(() => {
+        delete process.env.THALWEG_CUDA_EMULATION;
+        stream.synchronize();
+      });
+
+      it("are waited for on another thread", async () => {
+        const [memory, event] = [context.allocate(4), context.createEvent(false)];
+        for (let word = 1; word <= 40; word++) stream.fill(memory.address, word, 1);
+        stream.copyToHost(pinned.address, memory.address, 4);
+        event.record(stream);
+        expect(event.done()).toBe(false);
+        await event.wait();
+        expect(event.done()).toBe(true);
+        expect(new Int32Array(pinned.data)[0]).toBe(40);
+      });
+
+      it("reject when they are disposed of meanwhile", async () => {
+        const [memory, event] = [context.allocate(4), context.createEvent(false)];
+        for (let word = 0; word < 20_000; word++) stream.fill(memory.address, word, 1);
+        event.record(stream);
+        const waits = [event.wait(), event.wait()];
+        event.dispose();
+        const reason = { name: "CudaError", code: "DISPOSED" };
+        const expected = { status: "rejected", reason: expect.objectContaining(reason) };
+        expect(await Promise.allSettled(waits)).toEqual([expected, expected]);
+      });
+
+      it("reject with what went wrong on the device", async () => {
+        const other = libraries.createContext(0);
+        const [lane, event] = [other.createStream(false), other.createEvent(false)];
+        const broken = { ...kernel("broken", [64]), function: other.loadModule(image).function("broken", 0) };
+        other.createSequence([broken as NativeLaunch]).launch(lane, 0, 0, 0, event);
+        await expect(event.wait()).rejects.toMatchObject({ code: "CUDA_ERROR_ILLEGAL_ADDRESS", status: 700 });
+        other.dispose();
+      });
+
+      it("reject when their context is disposed of", async () => {
+        const other = libraries.createContext(0);
+        const [lane, memory, event] = [other.createStream(false), other.allocate(4), other.createEvent(false)];
+        for (let word = 0; word < 20_000; word++) lane.fill(memory.address, word, 1);
+        event.record(lane);
+        const wait = event.wait();
+        other.dispose();
+        await expect(wait).rejects.toMatchObject({ code: "DISPOSED" });
+      });
+    });
+
     it("measure time", () => {
       const [start, end] = [context.createEvent(true), context.createEvent(true)];
       start.record(stream);
@@ -387,12 +438,13 @@ describe.skipIf(missing)(missing ? `the addon (not built: there is no ${missing}
       [1, 0, -1, 2, 1, 0.5],
     ];
 
+    /** The first six elements of D. */
     const product = (more: Partial<ProductDescription>, bias?: readonly number[]): number[] => {
       const memory = context.allocate(4096);
       const at = (index: number): number => memory.address + 1024 * index;
       upload(at(0), a);
       upload(at(1), b);
-      upload(at(2), [10, 20, 30, 40]);
+      upload(at(2), [10, 20, 30, 40, 50, 60]);
       if (bias) upload(at(3), bias);
       const plan = context.createProduct({ ...description, ...more });
       if (!plan) throw new Error("no algorithm");
@@ -401,20 +453,23 @@ describe.skipIf(missing)(missing ? `the addon (not built: there is no ${missing}
       ]);
       plan.dispose();
       sequence.launch(stream, 0, 0, 0);
-      return download(at(2), 4);
+      return download(at(2), 6);
     };
 
     it("are column-major", () => {
-      expect(product({})).toEqual([-4, -4, 7.5, 11]);
+      expect(product({})).toEqual([-4, -4, 7.5, 11, 50, 60]);
     });
 
-    it("are scaled, added to, and get a bias and a rectifier", () => {
-      expect(product({ alpha: 2, beta: 0.5 })).toEqual([-3, 2, 30, 42]);
-      expect(product({ epilogue: 6, alignment: 16 }, [3, 5])).toEqual([0, 1, 10.5, 16]);
+    it("are scaled and added to", () => {
+      expect(product({ alpha: 2, beta: 0.5 })).toEqual([-3, 2, 30, 42, 50, 60]);
+    });
+
+    it("get a bias and a rectifier", () => {
+      expect(product({ epilogue: 6, d: matrix(4) }, [3, 5])).toEqual([0, 1, 30, 40, 10.5, 16]);
     });
 
     it("of transposed matrices", () => {
-      expect(product({ a: matrix(3, true), b: matrix(2, true) })).toEqual([0, 0, 4.5, 12]);
+      expect(product({ a: matrix(3, true), b: matrix(2, true) })).toEqual([2, 5, 5.5, 13, 50, 60]);
     });
 
     it("that there is no algorithm for are undefined", () => {
@@ -452,7 +507,7 @@ describe.skipIf(missing)(missing ? `the addon (not built: there is no ${missing}
           const [x, y, z] = [memory.address, memory.address + 256, memory.address + 512];
           const plan = context.createProduct({
             ...{ m: 2, n: 2, k: 1, batch: 1, computeType: 68, scaleType: 0, alpha: 1, beta: 0, epilogue: 1 },
-            ...{ biasType: 0, workspaceBytes: 0, choice: 0 },
+            ...{ biasType: 0, workspaceBytes: 0, choice: 0, alignment: 8 },
             a: { type: 0, transposed: false, leading: 2, batchStride: 0 },
             b: { type: 0, transposed: false, leading: 1, batchStride: 0 },
             d: { type: 0, transposed: false, leading: 2, batchStride: 0 },
