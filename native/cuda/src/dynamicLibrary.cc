@@ -16,7 +16,7 @@ namespace thalweg {
 
 DynamicLibrary DynamicLibrary::open(const std::string& path, std::string& error) {
   DynamicLibrary library;
-  const std::filesystem::path file = std::filesystem::u8path(path);
+  const std::filesystem::path file = std::filesystem::path(std::u8string(path.begin(), path.end()));
   // Its own folder is searched for what it needs, which for a wheel is where the rest lies.
   const DWORD flags = file.is_absolute() ? LOAD_WITH_ALTERED_SEARCH_PATH : 0;
   library.handle_ = reinterpret_cast<void*>(LoadLibraryExW(file.c_str(), nullptr, flags));

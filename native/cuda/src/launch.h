@@ -19,17 +19,23 @@ struct KernelLaunch {
   unsigned sharedBytes;
   /** Every parameter of a kernel is 8 bytes. */
   std::vector<long long> arguments;
+
+  bool operator==(const KernelLaunch&) const = default;
 };
 
 struct FillLaunch {
   unsigned word;
   std::size_t words;
   driver::Address to;
+
+  bool operator==(const FillLaunch&) const = default;
 };
 
 struct ProductLaunch {
   std::shared_ptr<Product> product;
   ProductAddresses addresses;
+
+  bool operator==(const ProductLaunch&) const = default;
 };
 
 struct Launch {

@@ -21,8 +21,12 @@ PinnedObject::PinnedObject(const Napi::CallbackInfo& info) : Wrapped(info) {
   const auto reference = std::make_shared<Napi::Reference<Napi::ArrayBuffer>>(Napi::Weak(view));
   memory->beforeRelease([env, reference] {
     const Napi::HandleScope scope(env);
-    Napi::ArrayBuffer buffer = reference->Value();
-    if (!buffer.IsEmpty()) buffer.Detach();
+    try {
+      Napi::ArrayBuffer buffer = reference->Value();
+      if (!buffer.IsEmpty()) buffer.Detach();
+    } catch (const Napi::Error&) {
+      // Cannot be detached: JavaScript was told not to use it any more.
+    }
   });
   constant(info, "data", view);
   constant(info, "address", static_cast<double>(reinterpret_cast<std::uintptr_t>(memory->data())));

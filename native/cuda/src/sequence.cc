@@ -9,7 +9,8 @@ void Sequence::instantiate() {
 }
 
 void Sequence::setArguments(std::size_t index, Launch launch) {
-  launches_.at(index) = std::move(launch);
+  if (launches_.at(index).what == launch.what) return;
+  launches_[index] = std::move(launch);
   if (!graph_) return;
   Context::Current current(*context());
   if (graph_->update(index, launches_[index])) return;

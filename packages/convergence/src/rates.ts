@@ -82,6 +82,7 @@ export const rates: Readonly<Record<string, Readonly<Record<ProblemKind, Rate>>>
     { lr: 0.1, settings: { decay: 0.9 } },
   ),
   "lookahead(sgd)": all(0.003, 0.03, 0.3, 0.3),
+  "lossScaling(sgd)": all(0.002, 0.02, 0.1, 0.1),
   "sam(sgd)": all({ lr: 0.002, settings: { rho: 0.001 } }, 0.02, 0.1, 0.1),
   "scheduleFree(sgd)": all(
     0.003,

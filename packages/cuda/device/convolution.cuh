@@ -29,7 +29,7 @@ struct Windows {
 };
 
 // Lies outside of every image, whatever tap is added.
-constexpr int nowhere = -0x40000000;
+constexpr int beyondImage = -0x40000000;
 
 __device__ inline bool isInside(int y, int x, int height, int width) {
   return (unsigned)y < (unsigned)height && (unsigned)x < (unsigned)width;
@@ -86,7 +86,7 @@ struct WindowLoader {
     for (int i = 0; i < LINES; i++) {
       const int own = pixel + Shares::line(i);
       const int image = own / W::COUNT, place = own % W::COUNT;
-      tops[i] = own < pixels ? place / W::COUNT_W * W::PIXEL_H + W::BASE_H : nowhere;
+      tops[i] = own < pixels ? place / W::COUNT_W * W::PIXEL_H + W::BASE_H : beyondImage;
       lefts[i] = place % W::COUNT_W * W::PIXEL_W + W::BASE_W;
       offsets[i] = own < pixels ? image * IMAGE + tops[i] * W::WIDTH + lefts[i] : 0;
     }
@@ -139,7 +139,7 @@ struct TapLoader {
     for (int i = 0; i < LINES; i++) {
       const int own = pixel + Shares::line(i);
       const int image = own / W::COUNT, place = own % W::COUNT;
-      tops[i] = own < pixels ? place / W::COUNT_W * W::PIXEL_H + W::BASE_H : nowhere;
+      tops[i] = own < pixels ? place / W::COUNT_W * W::PIXEL_H + W::BASE_H : beyondImage;
       lefts[i] = place % W::COUNT_W * W::PIXEL_W + W::BASE_W;
       offsets[i] = own < pixels ? image * IMAGE + tops[i] * W::WIDTH + lefts[i] : 0;
     }
@@ -278,7 +278,7 @@ struct PatchLoader {
     for (int i = 0; i < Shares::OWN; i++) {
       const unsigned line = first + Shares::line(i);
       const int channel = line / W::TAPS, tap = line % W::TAPS;
-      downs[i] = Shares::line(i) < lines ? tap / W::ACROSS * W::TAP_H + W::BASE_H : nowhere;
+      downs[i] = Shares::line(i) < lines ? tap / W::ACROSS * W::TAP_H + W::BASE_H : beyondImage;
       rights[i] = tap % W::ACROSS * W::TAP_W + W::BASE_W;
       offsets[i] = Shares::line(i) < lines ? (Index)channel * W::PLANE + downs[i] * W::WIDTH + rights[i] : 0;
     }

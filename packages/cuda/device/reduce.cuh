@@ -31,13 +31,13 @@ struct Min {
   }
 };
 
-// A value and where it was found; `nowhere`: nothing yet.
+// A value and where it was found; `noPosition`: nothing yet.
 template <class T>
 struct Extreme {
   T value;
   int position;
 };
-constexpr int nowhere = 0x7fffffff;
+constexpr int noPosition = 0x7fffffff;
 
 template <class T>
 __device__ inline Extreme<T> extremeAt(T value, int position) {
@@ -46,14 +46,14 @@ __device__ inline Extreme<T> extremeAt(T value, int position) {
 // 0 where nothing was looked at.
 template <class T>
 __device__ inline int positionOf(Extreme<T> extreme) {
-  return extreme.position == nowhere ? 0 : extreme.position;
+  return extreme.position == noPosition ? 0 : extreme.position;
 }
 
 // The first of the largest values; a NaN is larger than all numbers.
 struct ArgMax {
   template <class T>
   __device__ static inline Extreme<T> combine(Extreme<T> a, Extreme<T> b) {
-    if (a.position == nowhere || b.position == nowhere) return a.position == nowhere ? b : a;
+    if (a.position == noPosition || b.position == noPosition) return a.position == noPosition ? b : a;
     const bool aIsNaN = a.value != a.value, bIsNaN = b.value != b.value;
     const bool more = aIsNaN != bIsNaN ? aIsNaN : a.value > b.value;
     const bool same = aIsNaN != bIsNaN ? false : aIsNaN || a.value == b.value;
@@ -63,7 +63,7 @@ struct ArgMax {
 struct ArgMin {
   template <class T>
   __device__ static inline Extreme<T> combine(Extreme<T> a, Extreme<T> b) {
-    if (a.position == nowhere || b.position == nowhere) return a.position == nowhere ? b : a;
+    if (a.position == noPosition || b.position == noPosition) return a.position == noPosition ? b : a;
     const bool aIsNaN = a.value != a.value, bIsNaN = b.value != b.value;
     const bool more = aIsNaN != bIsNaN ? aIsNaN : a.value < b.value;
     const bool same = aIsNaN != bIsNaN ? false : aIsNaN || a.value == b.value;

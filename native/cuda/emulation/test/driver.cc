@@ -227,7 +227,8 @@ static void graphs(const char* order) {
   CHECK(cuStreamBeginCapture_v2(stream, captureRelaxed) == 0);
   CHECK(cuLaunchKernel(sums, 1, 1, 1, 64, 1, 1, 90000, stream, nullptr, all.list) == 0);
   CHECK(cuStreamSynchronize(stream) == 900);
-  CHECK(cuStreamEndCapture(stream, &captured) == 0 && cuStreamEndCapture(stream, &captured) == 903);
+  CHECK(cuStreamEndCapture(stream, &captured) == 0 && cuGraphDestroy(captured) == 0);
+  CHECK(cuStreamEndCapture(stream, &captured) == 903);
   CHECK(captured == nullptr);
   CHECK(cuStreamBeginCapture_v2(stream, captureRelaxed) == 0);
   CHECK(cuLaunchKernel(sums, 1, 1, 1, 64, 1, 1, 90000, stream, nullptr, all.list) == 0);

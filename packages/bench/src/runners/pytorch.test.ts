@@ -24,6 +24,7 @@ const specs: readonly WorkloadSpec[] = [
   { kind: "cnn", batch: 2 },
   gpt,
   { ...gpt, tied: true },
+  { ...gpt, tied: true, compute: "bfloat16" },
   ...["sgd", "adam", "adamW"].map((optimizer) => ({ kind: "optimizer", optimizer, size: 60, tensors: 3 }) as const),
 ];
 

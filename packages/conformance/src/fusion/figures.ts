@@ -117,6 +117,7 @@ export const figures: Readonly<Record<string, Expected>> = {
   "update of novoGrad": both("7 loop", 27424, 21944, 11008),
   "update of prodigy": both("9 loop", 65964, 43992, 17280),
   "update of cautious(adamW)": both("7 loop", 49320, 32880, 16512),
+  "update of lossScaling(adamW)": both("8 loop", 27546, 16604, 704),
   "update of skipNonFinite(adamW)": both("8 loop", 27530, 16588, 576),
   // Updates with a weight that all parameters share: a kernel of its own, of a scalar.
   "update of scheduleFreeAdamW": both("2 loop", 21936, 16448, 0),

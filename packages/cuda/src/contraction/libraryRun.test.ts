@@ -1,7 +1,8 @@
-import type { HostArray, Program } from "@thalweg/core/backend";
-import { fromBFloat16Bits } from "@thalweg/core/backend";
+import { fromBFloat16Bits, type HostArray, type MatmulKernel, type Program } from "@thalweg/core/backend";
 import { describe, expect, it } from "vitest";
 import { canEmulate, emulatedCuda } from "../testEmulation.ts";
+import { testTarget } from "../testKernel.ts";
+import { compileMatmul } from "./index.ts";
 import { type Body, type ProductOptions, productProgram, wholeNumbers } from "./testProducts.ts";
 
 /** Large enough to be given to cuBLASLt. */
@@ -69,6 +70,8 @@ describe.runIf(canEmulate)("products by cuBLASLt, emulated", () => {
   it.each(cases)("gives the sums: %o", async (given) => {
     const options = { ...given, packed: true };
     const program = productProgram(m, n, k, options);
+    const context = { program, target: { ...testTarget, cublasLt: true }, guarded: false };
+    expect(compileMatmul(program.kernels[0] as MatmulKernel, context).launches[0]?.kind).toBe("product");
     const inputs = wholeNumbers(program);
     const expected = expectedOf(inputs, options);
     const result = numbers(await run(program, inputs));

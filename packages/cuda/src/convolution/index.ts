@@ -1,15 +1,19 @@
-/** Convolutions as launches: products by tiles, or directly where groups are too small for tiles. */
+/** Convolutions as launches: products by tiles, directly where groups are too small for those, or as plain products. */
 import type { ConvolutionKernel } from "@thalweg/core/backend";
+import { compileMatmul } from "../contraction/index.ts";
 import type { CompiledKernel, KernelContext } from "../kernel/launch.ts";
 import type { IndexType } from "../source/index.ts";
 import { directPixels, directWeights } from "./direct.ts";
 import { type ConvolutionForm, formsOf } from "./form.ts";
+import { pointwiseProduct } from "./pointwise.ts";
 import { multiplyForm } from "./products.ts";
 
 /** Rows of a group with which most of a tile would be empty. */
 const fewRows = 4;
 
 export function compileConvolution(kernel: ConvolutionKernel, context: KernelContext): CompiledKernel {
+  const product = pointwiseProduct(kernel);
+  if (product && product.m > fewRows) return compileMatmul(product, context);
   const index = indexTypeOf(kernel, context);
   const compiled = formsOf(kernel, context.program, index)
     .filter(({ rows, columns }) => rows * columns > 0)

@@ -99,7 +99,8 @@ using Geometry = ${windowsType(gather)};
       body: text,
       grid: blocks,
       block: tile.threads,
-      minimumBlocks: tile.threads <= 128 ? 3 : 1,
+      // Registers for what loaders keep: a large tile has most of a multiprocessor to itself.
+      minimumBlocks: tile.threads > 128 ? 1 : element.tensor ? 3 : 4,
     },
     context,
   );

@@ -11,8 +11,8 @@ import type { KernelContext, KernelLaunch } from "../kernel/launch.ts";
 import { type IndexType, storageTag, storageType } from "../source/index.ts";
 import type { ConvolutionForm } from "./form.ts";
 
-/** Multiply-adds from which on the weight's own launch is made up for. */
-const enoughWork = { tensor: 2 ** 27, vector: 2 ** 30 } as const;
+/** Multiply-adds of each multiprocessor from which on the weight's own launch is made up for. */
+const enoughWork = { tensor: 2 ** 20, vector: 2 ** 23 } as const;
 /** How much of the channels the multiple of a tile's depth may be. */
 const mostPadding = 1.25;
 
@@ -39,7 +39,7 @@ export function tapForm(
   const { groups } = kernel.geometry;
   const work = groups * rows * columns * depth;
   if (!weightAt || taps === 0 || padded > channels * mostPadding) return undefined;
-  if (work < enoughWork[element.tensor ? "tensor" : "vector"]) return undefined;
+  if (work < enoughWork[element.tensor ? "tensor" : "vector"] * context.target.multiprocessors) return undefined;
   const [gathered, weight] = [kernel.a, kernel.b].map((buffer) => context.program.buffers[buffer]?.dtype) as [
     DType,
     DType,

@@ -43,7 +43,7 @@ export class TeamReduction {
     this.type = this.findsPosition ? `Extreme<${value}>` : value;
     this.bytes = this.findsPosition ? (dtype === "float64" ? 16 : 8) : bytesOf[dtype];
     this.start = this.findsPosition
-      ? `extremeAt(${literal(dtype, 0)}, nowhere)`
+      ? `extremeAt(${literal(dtype, 0)}, noPosition)`
       : literal(dtype, reduceIdentity(fn, dtype));
   }
 

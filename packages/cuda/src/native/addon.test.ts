@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type {
@@ -16,8 +16,8 @@ import type {
 } from "./addon.ts";
 import { addonFile, buildFolder, emulationFile, nativeFolder } from "./load.ts";
 
-const folder = buildFolder(nativeFolder() as string);
-const [addonPath, driverPath] = [join(folder, addonFile), join(folder, emulationFile)];
+const addonPath = process.env.THALWEG_CUDA_ADDON || join(buildFolder(nativeFolder() as string), addonFile);
+const driverPath = join(dirname(addonPath), emulationFile);
 const missing = [addonPath, driverPath].find((path) => !existsSync(path));
 
 /** What `action` throws, which must be a CudaError. */
