@@ -44,6 +44,7 @@ export {
 } from "./peers.ts";
 export { type Launch, RunnerError, RunnerProcess } from "./process.ts";
 export type { Answer, DevicePeaks, Request } from "./protocol.ts";
+export { thalwegRunner } from "./runners/thalweg/index.ts";
 export type { Arithmetic, Workload, WorkloadKind, WorkloadSpec } from "./spec.ts";
 export { median, percentile } from "./statistics.ts";
 export { findWorkloads, isMeant, workloads } from "./workloads.ts";

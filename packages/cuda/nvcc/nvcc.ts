@@ -68,9 +68,12 @@ export function readUse(log: string, sources: readonly string[]): NvccResult {
 }
 
 /**
- * Compiles sources (KERNEL still in them) as one unit. Rejects with what nvcc printed if it fails. `-lineinfo` and the like
- * are left out: what is compiled is what runs.
+ * Those of program/functions.ts, and ptxas is to talk. nvcc warns where NVRTC would not of generated names that nobody uses,
+ * which cost nothing.
  */
+const options = ["-std=c++17", "-fmad=false", "-cubin", "-Xptxas=-v", "-diag-suppress=177"];
+
+/** Compiles sources (KERNEL still in them) as one unit. Rejects with what nvcc printed if it fails. */
 export async function compileByNvcc(
   nvcc: string,
   sources: readonly string[],
@@ -80,8 +83,8 @@ export async function compileByNvcc(
   try {
     const file = join(folder, "kernels.cu");
     writeFileSync(file, translationUnit(sources));
-    const options = [`-arch=sm_${architecture}`, "-std=c++17", "-fmad=false", "-cubin", "-Xptxas=-v"];
-    const args = [...options, `-I${fileURLToPath(deviceFolder)}`, file, "-o", join(folder, "kernels.cubin")];
+    const include = `-I${fileURLToPath(deviceFolder)}`;
+    const args = [`-arch=sm_${architecture}`, ...options, include, file, "-o", join(folder, "kernels.cubin")];
     const { status, log } = await outcome(nvcc, args);
     if (status !== 0) throw new Error(`nvcc for sm_${architecture} failed (${status}):\n${log}`);
     return readUse(log, sources);

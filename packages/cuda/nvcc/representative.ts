@@ -39,7 +39,7 @@ import {
   zeros,
 } from "@thalweg/core";
 import type { DType, Program } from "@thalweg/core/backend";
-import { adamW, sgd } from "@thalweg/core/optim";
+import { adamW, type Optimizer, sgd } from "@thalweg/core/optim";
 import type { Target } from "../src/target.ts";
 import { blankBackend } from "./texts.ts";
 
@@ -66,7 +66,7 @@ function convolution(x: Shape, weight: Shape, options: Parameters<typeof conv2d>
   return programOf(derivatives, make([8, ...x]), make(weight));
 }
 
-function update(shapes: readonly Shape[], rule: (parameters: readonly Parameter[]) => ReturnType<typeof sgd>) {
+function update(shapes: readonly Shape[], rule: (parameters: readonly Parameter[]) => Optimizer) {
   return (): Program => {
     const parameters = shapes.map((shape, i) => new Parameter(make(shape), { name: `p${i}` }));
     const optimizer = rule(parameters);
@@ -91,11 +91,7 @@ function trainingStep(): Program {
 }
 
 const programs: Readonly<Record<string, () => Program>> = {
-  activation: programOf(
-    (x: Tensor, b: Tensor) => mul(tanh(add(mul(x, 1.5), b)), sigmoid(x)),
-    make([4099]),
-    make([1]),
-  ),
+  activation: programOf((x: Tensor, b: Tensor) => mul(tanh(add(mul(x, 1.5), b)), sigmoid(x)), make([4099]), make([1])),
   "activation, float64": unary((x) => erf(tanh(x)), [1000], "float64"),
   "functions with slow paths": unary((x) => add(sin(x), pow(x, 2.5)), [4096]),
   "activation, bfloat16": unary((x) => gelu(x), [1 << 20], "bfloat16"),
@@ -136,7 +132,11 @@ const programs: Readonly<Record<string, () => Program>> = {
   "sum of everything, float64": unary((x) => mean(x), [100_000], "float64"),
   "tiles of 4096": product([4096, 4096], [4096, 4096]),
   "tiles, unaligned": product([4095, 4097], [4097, 1023]),
-  "tiles, transposed": programOf((x: Tensor, y: Tensor) => matmul(transpose(x), y), make([4096, 256]), make([4096, 512])),
+  "tiles, transposed": programOf(
+    (x: Tensor, y: Tensor) => matmul(transpose(x), y),
+    make([4096, 256]),
+    make([4096, 512]),
+  ),
   "tiles of batches": product([64, 64, 32], [64, 32, 64]),
   "tiles with an epilogue": programOf(
     (x: Tensor, weight: Tensor, bias: Tensor) => relu(linear(x, weight, bias)),

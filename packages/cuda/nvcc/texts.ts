@@ -1,5 +1,5 @@
 /** The texts that Programs become for a device of some architecture. */
-import { type Backend, type BufferHandle, dtypes, type DType, kernelKinds, type Program } from "@thalweg/core/backend";
+import { type Backend, type BufferHandle, type DType, dtypes, kernelKinds, type Program } from "@thalweg/core/backend";
 import { compileKernel } from "../src/kernel/compileKernel.ts";
 import { guardedKernels } from "../src/kernel/guard.ts";
 import type { Target } from "../src/target.ts";

@@ -12,7 +12,7 @@ const dataType = (dtype: DType): number => dataTypes[dtype] as number;
 /** cublasComputeType_t. */
 const computeTypes = { float32: 68, tf32: 77, float64: 70 };
 /** cublasLtEpilogue_t: the sum of what it does. */
-const epilogues = { none: 1, relu: 2, bias: 4 };
+const epilogues = { none: 1, bias: 4 };
 
 /** What cuBLAS's documentation recommends: more for the kernels of Hopper and later. */
 export const workspaceBytes = ({ architecture }: Target): number => (architecture >= 90 ? 32 : 4) * 2 ** 20;
@@ -76,7 +76,7 @@ function isSupported({ a, b }: Product, result: DType): boolean {
 export function describeProduct(
   product: Product,
   result: LibraryResult,
-  epilogue: Pick<LibraryEpilogue, "scale" | "residual" | "bias" | "relu">,
+  epilogue: Pick<LibraryEpilogue, "scale" | "residual" | "bias">,
   target: Target,
 ): ProductDescription | undefined {
   const { rows, columns, depth } = product;
@@ -86,7 +86,6 @@ export function describeProduct(
   if (a === undefined || b === undefined) return undefined;
   const double = product.dtype === "float64";
   const tf32 = product.a.dtype === "float32" && target.precision === "tf32";
-  const does = (epilogue.relu ? epilogues.relu : 0) + (epilogue.bias ? epilogues.bias : 0);
   return {
     m: columns,
     n: rows,
@@ -104,7 +103,7 @@ export function describeProduct(
       leading: result.leading,
       batchStride: result.batchStride,
     },
-    epilogue: does === 0 ? epilogues.none : does,
+    epilogue: epilogue.bias ? epilogues.bias : epilogues.none,
     biasType: dataType(result.dtype),
     workspaceBytes: workspaceBytes(target),
     choice: 0,

@@ -1,4 +1,7 @@
-/** Which epilogues cuBLASLt can do by itself: scale, residual, bias, relu, in this order, and one store. */
+/**
+ * Which epilogues cuBLASLt can do by itself: scale, residual and bias, in this order, and one store.
+ * Its relu is left aside: it is not said to keep a NaN, which ours does.
+ */
 import {
   bytesPerElement,
   type DType,
@@ -18,7 +21,6 @@ export interface LibraryEpilogue {
   readonly residual?: Load;
   /** One per column. */
   readonly bias?: Load;
-  readonly relu: boolean;
   readonly store: Store;
 }
 
@@ -43,12 +45,8 @@ class Matcher {
     const store = stores[0];
     if (stores.length !== 1 || store === undefined || !this.#isPlain(store)) return undefined;
     const stored = this.#dtypeOf(store.slot);
-    let value = this.#unrounded(store.value, [dtype, stored]);
-    const outermost = this.#values.get(value);
-    const relu = outermost?.op === "relu";
-    if (outermost?.op === "relu") value = this.#unrounded(outermost.args[0]);
-    const terms = this.#terms(value, store, {});
-    return terms && { ...terms, relu, store };
+    const terms = this.#terms(this.#unrounded(store.value, [dtype, stored]), store, {});
+    return terms && { ...terms, store };
   }
 
   #dtypeOf(slot: number): DType {

@@ -114,7 +114,7 @@ function planWithLoop(
   const elements = batchSize(product) * rows * columns;
   const bytes = elements * bytesPerElement(dtype);
   const result: LibraryResult = { dtype, leading: columns, batchStride: rows * columns };
-  const description = describeProduct(product, result, { scale: 1, relu: false }, context.target);
+  const description = describeProduct(product, result, { scale: 1 }, context.target);
   if (description === undefined || bytes > mostScratch || product.epilogue.buffers.length > mostBuffers)
     return undefined;
   const traffic = (2 * bytes) / (memoryRate * context.target.multiprocessors);

@@ -18,7 +18,7 @@ import { expect } from "vitest";
 import type { Target } from "../target.ts";
 import { runProgram, testTarget } from "../testKernel.ts";
 
-export type Body = "plain" | "biasRelu" | "two" | "long" | "gelu" | "inPlace" | "residual" | "scaled";
+export type Body = "plain" | "bias" | "biasRelu" | "two" | "long" | "gelu" | "inPlace" | "residual" | "scaled";
 /** How an operand of lines × k lies: which axis is contiguous (with gaps, or without), or neither. */
 export type Layout = "lines" | "k" | "packedLines" | "packedK" | "neither" | "backwards";
 
@@ -94,6 +94,12 @@ export function productProgram(m: number, n: number, k: number, options: Product
       { id: 2, op: "add", dtype, args: [0, 1] },
       { id: 3, op: "relu", dtype, args: [2] },
       { id: 4, op: "store", slot: 1, at: out, value: 3 },
+    ],
+    bias: [
+      sum,
+      { id: 1, op: "load", dtype, slot: 0, at: bias },
+      { id: 2, op: "add", dtype, args: [0, 1] },
+      { id: 3, op: "store", slot: 1, at: out, value: 2 },
     ],
     two: [
       sum,

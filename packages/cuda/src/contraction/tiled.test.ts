@@ -40,13 +40,17 @@ describe("tiles", () => {
     ["bfloat16", "float16", "float32"],
     ["float32", "bfloat16", "float32"],
   ];
-  const layouts: readonly Layout[] = ["packedK", "packedLines", "k", "neither"];
+  const layouts: readonly (readonly [Layout, Layout])[] = [
+    ["packedK", "packedK"],
+    ["packedK", "packedLines"],
+    ["packedLines", "packedK"],
+    ["packedLines", "packedLines"],
+    ["k", "neither"],
+    ["neither", "lines"],
+  ];
 
   it.each(narrow)("multiplies %s by %s giving %s", (...storage) => {
-    const programs = layouts.flatMap((a) =>
-      layouts.slice(0, 3).map((b) => productProgram(40, 48, 72, { a, b, storage, body: "biasRelu" })),
-    );
-    check(programs);
+    check(layouts.map(([a, b]) => productProgram(40, 48, 72, { a, b, storage, body: "biasRelu" })));
     const large = [
       productProgram(256, 120, 80, { storage }),
       productProgram(126, 250, 41, { storage, a: "packedLines", b: "packedK" }),
@@ -58,7 +62,7 @@ describe("tiles", () => {
   it("multiplies in TF32 where asked to", () => {
     const target = { precision: "tf32" as const };
     check(
-      layouts.flatMap((a) => layouts.map((b) => productProgram(40, 48, 36, { a, b }))),
+      layouts.map(([a, b]) => productProgram(40, 48, 36, { a, b })),
       target,
     );
     check([productProgram(256, 120, 80), productProgram(126, 250, 41, { a: "packedLines", b: "packedK" })], {
@@ -83,6 +87,6 @@ describe("tiles", () => {
   it("divides k over blocks", () => {
     const program = productProgram(33, 40, 1000, { body: "biasRelu" });
     expect(tilingFor(program).parts).toBeGreaterThan(1);
-    check([program, productProgram(64, 64, 2000, { batch: [2], a: "packedLines", body: "two" })]);
+    check([program, productProgram(40, 36, 700, { batch: [2], a: "packedLines", body: "two" })]);
   });
 });

@@ -2,7 +2,7 @@
  * A convolution as a matrix product for each group: lines of A are rows of the result, lines of B its columns. Where B, or
  * A's depth, has windows and taps, elements are gathered as they are needed; no matrix of windows is ever written.
  */
-import type { ConvolutionKernel, DType, Program } from "@thalweg/core/backend";
+import { bytesPerElement, type ConvolutionKernel, type DType, type Program } from "@thalweg/core/backend";
 import { type IndexType, storageTag } from "../source/index.ts";
 import { forwardGather, type Gather, inputGradientGathers } from "./gather.ts";
 import { isContinued } from "./resultAxes.ts";
@@ -63,10 +63,10 @@ export function formsOf(kernel: ConvolutionKernel, program: Program, index: Inde
 
 const dtypeOf = (program: Program, buffer: number): DType => program.buffers[buffer]?.dtype as DType;
 
-/** The most neighbours (1, 2, 4, 8 of at most 16 bytes) that divide all of these. */
-function widthOf(dtype: DType, bytes: number, ...sizes: readonly number[]): number {
-  let width = dtype === "float64" ? 2 : Math.min(8, 16 / bytes);
-  while (sizes.some((size) => size % width !== 0)) width /= 2;
+/** The most neighbours that move at once and divide `size`. */
+function widthOf(dtype: DType, size: number): number {
+  let width = Math.min(8, 16 / bytesPerElement(dtype));
+  while (size % width !== 0) width /= 2;
   return width;
 }
 
@@ -119,7 +119,7 @@ function forwardForm(kernel: ConvolutionKernel, program: Program, index: IndexTy
   const depth = inputs * weight[2] * weight[3];
   const columns = y[0] * y[2] * y[3];
   const dtype = dtypeOf(program, b);
-  const width = widthOf(dtype, dtype === "float32" ? 4 : 2, depth);
+  const width = widthOf(dtype, depth);
   return {
     rows: outputs,
     columns,
@@ -181,7 +181,7 @@ function weightGradientForm(kernel: ConvolutionKernel, program: Program, index: 
   const taps = weight[2] * weight[3];
   const plane = y[2] * y[3];
   const dtype = dtypeOf(program, b);
-  const width = widthOf(dtype, dtype === "float32" ? 4 : 2, plane);
+  const width = widthOf(dtype, plane);
   const flat = isContinued(epilogue.body, 2, 3, weight[3]) && isContinued(epilogue.body, 1, 3, taps);
   return {
     rows: outputs,

@@ -1,5 +1,5 @@
 import { contiguousStrides, type DType, type IndexedKernel, type Program, sizeOf } from "@thalweg/core/backend";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { runProgram, TestIndexError } from "../testKernel.ts";
 import { scatterShape, scatterWay } from "./scatterShape.ts";
 import { bitsOf, expectReference, type IndexedCase, runIndexed } from "./testIndexed.ts";
@@ -128,11 +128,8 @@ describe("scatterAdd", () => {
   });
 
   it.each(["float32", "float64", "int32", "uint32", "bfloat16", "float16"] as const)("of %s, in every way", (dtype) => {
-    expectSums(
-      ...Object.values(ways)
-        .flat()
-        .map((options) => ({ ...options, dtype })),
-    );
+    const some = Object.values(ways).flatMap((options) => (dtype === "float32" ? options : options.slice(0, 2)));
+    expectSums(...some.map((options) => ({ ...options, dtype })));
   });
 
   it("adds to one element in the order of the source, each sum rounded", () => {
@@ -166,6 +163,22 @@ describe("scatterAdd", () => {
       expect(buffers[0]?.slice(buffers[0].length / 2)).toEqual(new Array((buffers[0]?.length as number) / 2).fill(1));
     }
     expectReference(cases);
+  });
+
+  it("gives the same bits in whatever order blocks and threads run", () => {
+    const cases = Object.values(ways).map(([options]) => {
+      const { kernel, buffers } = scatter(options as Options);
+      return {
+        kernel,
+        buffers: buffers.map((some, b) => (b === 2 ? { ...some, values: some.values.map((x) => x / 7) } : some)),
+      };
+    });
+    const [forward, reverse] = ["forward", "reverse"].map((order) => {
+      vi.stubEnv("THALWEG_CUDA_EMULATION_ORDER", order);
+      return runIndexed(cases);
+    });
+    vi.unstubAllEnvs();
+    expect(reverse).toEqual(forward);
   });
 
   it("wraps integers", () => {
@@ -268,11 +281,10 @@ describe("scatterAdd", () => {
       const indices = (i: number) => (i === 3 ? wrong : i % (options.target[options.axis] as number));
       return () => runIndexed([scatter({ ...options, indexDType, indices })]);
     };
-    for (const [options] of Object.values(ways)) {
+    for (const [options] of wrong === -1 ? Object.values(ways) : [ways.warps]) {
       const size = options?.target[options.axis];
       expect(bad(options as Options)).toThrow(new TestIndexError(`index ${wrong} is out of range for size ${size}`));
     }
-    expect(bad({ axis: 0, target: [3], shape: [4], indices: (i) => i })).toThrow(TestIndexError);
   });
 
   it("adds to temporaries without looking at all indices first", () => {

@@ -16,11 +16,12 @@ export class GrowingBlock {
     return this.#block?.bytes ?? 0;
   }
 
-  /** Its address with at least `bytes` behind it; changes when it grows. */
+  /** Its address with at least `bytes` behind it; changes when it grows. What it held is gone then. */
   address(bytes: number): number {
     if (bytes === 0) return 0;
     if (this.#block === undefined || this.#block.bytes < bytes) {
-      if (this.#block) this.#pool.free(this.#block, this.#timeline.submitted);
+      // Given back first: where memory is short, the larger block may have to be where the smaller one was.
+      if (this.#block) this.#pool.free(this.#block, this.#timeline.latest);
       this.#block = undefined;
       this.#block = this.#pool.allocate(bytes);
     }

@@ -8,7 +8,7 @@ import type { Timeline } from "../stream/timeline.ts";
 interface Segment {
   readonly pinned: NativePinned;
   readonly bytes: Uint8Array;
-  /** Recorded after the last copy out of it. */
+  /** Recorded after each copy out of it. */
   readonly copied: NativeEvent;
   used: boolean;
 }
@@ -21,39 +21,40 @@ export class Uploads {
   readonly #context: NativeContext;
   readonly #timeline: Timeline;
   readonly #stream: NativeStream;
-  readonly #done: NativeEvent;
   readonly #segments: Segment[] = [];
   #current = 0;
   #position = 0;
   /** Number of the last copy, and of the last one that the compute stream waits for. */
   #sent = 0;
   #awaited = 0;
+  /** Recorded after the last copy. */
+  #last: NativeEvent | undefined;
 
   constructor(context: NativeContext, timeline: Timeline) {
     this.#context = context;
     this.#timeline = timeline;
     this.#stream = context.createStream(true);
-    this.#done = context.createEvent(false);
   }
 
-  /** Room in page-locked memory: at most `bytes`, at least one alignment's worth. */
-  #room(bytes: number): { segment: Segment; position: number; length: number } {
-    let segment = this.#segments[this.#current];
-    if (segment === undefined || this.#position >= segmentBytes) {
-      if (segment) this.#current = (this.#current + 1) % segmentCount;
-      segment = this.#segments[this.#current];
-      if (segment === undefined) {
-        const pinned = this.#context.allocatePinned(segmentBytes);
-        segment = { pinned, bytes: new Uint8Array(pinned.data), copied: this.#context.createEvent(false), used: false };
-        this.#segments[this.#current] = segment;
-      }
-      if (segment.used) segment.copied.synchronize();
+  /** Makes the segments that so many bytes take, before any is sent: there may be no memory for them. */
+  #reserve(bytes: number): void {
+    const wanted = this.#current + Math.ceil((this.#position + bytes) / segmentBytes);
+    while (this.#segments.length < Math.min(wanted, segmentCount)) {
+      const pinned = this.#context.allocatePinned(segmentBytes);
+      const copied = this.#context.createEvent(false);
+      this.#segments.push({ pinned, bytes: new Uint8Array(pinned.data), copied, used: false });
+    }
+  }
+
+  /** The segment that is written to next, which has room. */
+  #segment(): Segment {
+    if (this.#position >= segmentBytes) {
+      this.#current = (this.#current + 1) % segmentCount;
       this.#position = 0;
     }
-    const position = this.#position;
-    const length = Math.min(bytes, segmentBytes - position);
-    this.#position = Math.ceil((position + length) / alignment) * alignment;
-    return { segment, position, length };
+    const segment = this.#segments[this.#current] as Segment;
+    if (this.#position === 0 && segment.used) segment.copied.synchronize();
+    return segment;
   }
 
   /**
@@ -61,24 +62,27 @@ export class Uploads {
    * compute stream uses them. `data` may change when this returns.
    */
   send(address: number, data: Uint8Array, after: number): number {
+    this.#reserve(data.length);
     this.#timeline.makeWait(this.#stream, after);
     for (let sent = 0; sent < data.length; ) {
-      const { segment, position, length } = this.#room(data.length - sent);
-      segment.bytes.set(data.subarray(sent, sent + length), position);
-      this.#stream.copyToDevice(address + sent, segment.pinned.address + position, length);
+      const segment = this.#segment();
+      const length = Math.min(data.length - sent, segmentBytes - this.#position);
+      segment.bytes.set(data.subarray(sent, sent + length), this.#position);
+      this.#stream.copyToDevice(address + sent, segment.pinned.address + this.#position, length);
       segment.copied.record(this.#stream);
       segment.used = true;
+      this.#last = segment.copied;
+      this.#position = Math.ceil((this.#position + length) / alignment) * alignment;
       sent += length;
     }
-    this.#done.record(this.#stream);
     return ++this.#sent;
   }
 
   /** From here on the compute stream's work comes after copy `number`. */
   await(number: number): void {
-    if (number <= this.#awaited) return;
-    // The event was recorded last after the newest copy, so all before it are waited for too.
-    this.#timeline.stream.waitFor(this.#done);
+    if (number <= this.#awaited || this.#last === undefined) return;
+    // The event was recorded after the newest copy, so all before it are waited for too.
+    this.#timeline.stream.waitFor(this.#last);
     this.#awaited = this.#sent;
   }
 
@@ -88,7 +92,6 @@ export class Uploads {
       copied.dispose();
       pinned.dispose();
     }
-    this.#done.dispose();
     this.#stream.dispose();
   }
 }

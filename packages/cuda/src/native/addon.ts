@@ -226,7 +226,7 @@ export interface ProductDescription {
   readonly b: ProductMatrix;
   /** Of C and D. */
   readonly d: ProductMatrix;
-  /** cublasLtEpilogue_t: 1 none, 2 relu, 4 bias, 6 relu and bias. */
+  /** cublasLtEpilogue_t: 1 none, 4 bias. */
   readonly epilogue: number;
   /** cudaDataType_t. */
   readonly biasType: number;

@@ -16,7 +16,7 @@ export async function buildAddon(onOutput: (text: string) => void = () => {}): P
   const require = createRequire(join(native, "package.json"));
   let last = "";
   const status = await new Promise<number | string>((resolve) => {
-    const child = spawn(process.execPath, [require.resolve("cmake-js/bin/cmake-js"), "compile"], { cwd: native });
+    const child = spawn(process.execPath, [require.resolve("cmake-js/bin/cmake-js"), "build"], { cwd: native });
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding("utf8").on("data", (text: string) => {
         last = `${last}${text}`.slice(-4000);

@@ -11,6 +11,8 @@ export class Timeline {
   readonly #events: NativeEvent[];
   #submitted = 0;
   #done = 0;
+  /** Something was sent since the last submission: the next one stands for it too. */
+  #noted = false;
 
   constructor(context: NativeContext) {
     this.stream = context.createStream(false);
@@ -22,32 +24,51 @@ export class Timeline {
     return this.#submitted;
   }
 
-  #event(submission: number): NativeEvent {
+  /** The submission whose end is the end of all that has been sent; the next one, if something is part of none yet. */
+  get latest(): number {
+    return this.#noted ? this.#submitted + 1 : this.#submitted;
+  }
+
+  /**
+   * Says that something is sent that is no submission of its own, such as a copy to the host: it costs no event, as few
+   * ask when it is done. Gives the submission that stands for it.
+   */
+  note(): number {
+    this.#noted = true;
+    return this.#submitted + 1;
+  }
+
+  /** To record when all of a submission is sent. */
+  event(submission: number): NativeEvent {
     return this.#events[submission % this.depth] as NativeEvent;
   }
 
-  /** Begins a submission: its number modulo `depth` is a slot nobody uses now. Record `event` when all of it is sent. */
-  begin(): { readonly slot: number; readonly event: NativeEvent } {
+  /** Begins a submission and gives its number. Modulo `depth` it is a slot that nobody uses now. */
+  begin(): number {
     const next = this.#submitted + 1;
-    if (next > this.depth && !this.isDone(next - this.depth)) {
-      this.#event(next).synchronize();
-      this.#done = next - this.depth;
+    const oldest = next - this.depth;
+    // A later one is asked first: where the device keeps up, one answer does for many submissions.
+    if (oldest > this.#done && !this.isDone(oldest + this.depth / 2) && !this.isDone(oldest)) {
+      this.event(oldest).synchronize();
+      this.#done = oldest;
     }
     this.#submitted = next;
-    return { slot: next % this.depth, event: this.#event(next) };
+    this.#noted = false;
+    return next;
   }
 
   isDone(submission: number): boolean {
     if (submission <= this.#done) return true;
-    if (submission <= this.#submitted - this.depth) return true;
-    if (!this.#event(submission).done()) return false;
+    if (submission > this.#submitted || !this.event(submission).done()) return false;
     this.#done = submission;
     return true;
   }
 
   /** Makes another stream wait for a submission. */
   makeWait(stream: NativeStream, submission: number): void {
-    if (!this.isDone(submission)) stream.waitFor(this.#event(submission));
+    if (this.isDone(submission)) return;
+    if (submission > this.#submitted) this.event(this.begin()).record(this.stream);
+    stream.waitFor(this.event(submission));
   }
 
   dispose(): void {

@@ -53,7 +53,7 @@ describe("document", () => {
   const counts = { passed: 1234, failed: 0, expectedFailures: 0, notApplicable: 2 };
   const conformance = { report: { ...counts, backend: "cuda", layers: {}, failures: [], duration: 61.4 } };
   const page = document({
-    ...{ backend: "cuda", command: "run.sh --python python3", bench: report, conformance },
+    ...{ backend: "cuda", commands: ["./run.sh --python PATH", "./run.sh --quick"], bench: report, conformance },
     sanitizer: [{ tool: "memcheck", verdict: "clean", said: "" }],
   });
 
@@ -76,11 +76,11 @@ describe("document", () => {
     ]) {
       expect(page.split("\n")).toContain(line);
     }
-    expect(page).toContain("Measured 2027-01-02 by `run.sh --python python3`");
+    expect(page).toContain("Measured 2027-01-02 by `./run.sh --python PATH`, `./run.sh --quick`, from the bundle");
   });
 
   it("leaves out what was not run", () => {
-    const bare = document({ backend: "cuda", command: "run.sh", conformance: { problem: "no driver\nat all" } });
+    const bare = document({ backend: "cuda", commands: ["./run.sh"], conformance: { problem: "no driver\nat all" } });
     expect(bare).toContain("- Conformance: did not run: at all\n");
     expect(bare).not.toMatch(/## (Results|Machine|What was to be shown)/);
   });

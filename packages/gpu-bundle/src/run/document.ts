@@ -5,8 +5,8 @@ import { type Target, targets } from "./targets.ts";
 
 export interface Findings {
   readonly backend: string;
-  /** As it was given. */
-  readonly command: string;
+  /** The runs that the figures come from, as they were asked for. */
+  readonly commands: readonly string[];
   readonly bench?: BenchReport;
   readonly conformance?: ConformanceOutcome;
   readonly golden?: ConformanceOutcome;
@@ -129,7 +129,7 @@ function conformance(name: string, outcome: ConformanceOutcome): string {
 }
 
 /** The page. Parts that were not run are left out; `targets` says of each figure whether it was measured. */
-export function document({ backend, command, bench, ...checks }: Findings): string {
+export function document({ backend, commands, bench, ...checks }: Findings): string {
   const title = backend === "cuda" ? "Thalweg on an NVIDIA GPU, beside PyTorch" : `Thalweg's ${backend} backend`;
   const checked = [
     ...(checks.conformance ? [conformance("Conformance", checks.conformance)] : []),
@@ -144,7 +144,8 @@ export function document({ backend, command, bench, ...checks }: Findings): stri
   );
   const section = (heading: string, ...body: readonly string[]): string[] =>
     body.some((part) => part !== "") ? [`## ${heading}`, ...body] : [];
-  const made = bench ? `Measured ${bench.date.slice(0, 10)} by \`${command}\`, ` : `Made by \`${command}\`, `;
+  const by = commands.map((command) => `\`${command}\``).join(", ");
+  const made = bench ? `Measured ${bench.date.slice(0, 10)} by ${by}, ` : `Made by ${by}, `;
   return `${[
     `# ${title}`,
     `${made}from the bundle that \`npm run bundle:gpu\` makes. All figures of a table are of one machine and run; *of limit* is a

@@ -11,7 +11,7 @@ import { runBenchmarks } from "./benchmarks.ts";
 import { type ConformanceOutcome, runConformance, runSanitizer, type SanitizerOutcome } from "./correctness.ts";
 import { document } from "./document.ts";
 import { mergeReports } from "./mergeReports.ts";
-import { type Part, parseOptions, type RunOptions, usage } from "./options.ts";
+import { type Part, parseOptions, type RunOptions, shownCommand, usage } from "./options.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const cli = join(here, "node_modules", "thalweg", "bin", "thalweg.js");
@@ -36,8 +36,11 @@ function read<Value>(name: string): Value | undefined {
   return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Value) : undefined;
 }
 
-/** A new name for each run of the benchmarks: what an earlier one measured stays. */
-const benchFile = `bench-${new Date().toISOString().slice(0, 19).replaceAll(":", "")}.json`;
+/** New names for each run: what an earlier one measured stays. */
+const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "");
+const benchFile = `bench-${stamp}.json`;
+const commandFile = `command-${stamp}.json`;
+const isCommand = (name: string): boolean => /^command-.*\.json$/.test(name);
 const isBench = (name: string): boolean => /^bench-.*\.json$/.test(name);
 
 async function checked(name: string, golden?: string): Promise<void> {
@@ -73,7 +76,10 @@ const tasks: Readonly<Record<Part, () => Promise<void>>> = {
     const sanitizer = read<readonly SanitizerOutcome[]>("sanitizer.json");
     const page = document({
       backend,
-      command: ["run.sh", ...process.argv.slice(2)].join(" "),
+      commands: readdirSync(out)
+        .filter(isCommand)
+        .sort()
+        .flatMap((name) => read<string>(name) ?? []),
       ...(bench === undefined ? {} : { bench }),
       ...(conformance === undefined ? {} : { conformance }),
       ...(golden === undefined ? {} : { golden }),
@@ -85,6 +91,8 @@ const tasks: Readonly<Record<Part, () => Promise<void>>> = {
   },
 };
 
+// What the page alone is made by is no part of how its figures came about.
+if (asked.parts.some((part) => part !== "document")) write(commandFile, shownCommand(process.argv.slice(2)));
 for (const part of asked.parts) await tasks[part]();
 // A backend's threads may live on.
 process.exit();

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parseOptions } from "./options.ts";
+import { parseOptions, shownCommand } from "./options.ts";
 
 const parse = (...argv: string[]) => parseOptions(argv, "/bundle");
 
@@ -26,6 +26,11 @@ describe("options", () => {
     expect(workloads.length).toBe(4);
     expect(parse("--backend", "wasm", "--python", "p").peers.length).toBe(4);
     expect(parse("--peers", "none").peers).toEqual([]);
+  });
+
+  it("are told to readers without paths of the machine", () => {
+    const argv = ["--python", "/a/b/python", "--only", "matmul-*", "--out", "/tmp/x", "--quick"];
+    expect(shownCommand(argv)).toBe("./run.sh --python PATH --only 'matmul-*' --quick");
   });
 
   it.each<[string[], string]>([

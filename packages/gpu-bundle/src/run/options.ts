@@ -44,6 +44,20 @@ export interface RunOptions {
 export const usage = `run.sh [--backend cuda|wasm|cpu-js] [--python PATH] [--peers NAMES|none] [--parts ${parts.join()}]
        [--only WORKLOADS] [--cases PATTERN] [--golden FOLDER] [--out FOLDER] [--quick]`;
 
+/** A run's arguments for a reader who repeats it: without what is its machine's own. */
+export function shownCommand(argv: readonly string[]): string {
+  const shown: string[] = [];
+  for (let i = 0; i < argv.length; i++) {
+    const argument = argv[i] as string;
+    if (argument === "--out") i++;
+    else if (argument === "--python" || argument === "--golden") {
+      shown.push(argument, "PATH");
+      i++;
+    } else shown.push(/[*\s]/.test(argument) ? `'${argument}'` : argument);
+  }
+  return ["./run.sh", ...shown].join(" ");
+}
+
 function listed<Name extends string>(text: string, known: readonly Name[], what: string): readonly Name[] {
   return text.split(",").map((item) => {
     const name = known.find((one) => one === item.trim());
