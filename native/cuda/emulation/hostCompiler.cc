@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <mutex>
 #include <set>
 #include <sstream>
@@ -104,12 +105,37 @@ class Folder {
     return folder;
   }
 
+  // What is included before a source that begins by including `first`: the emulation, and that header too once several such
+  // sources have come, both compiled beforehand. `compile` makes a precompiled header; a compiler that has none is not asked
+  // again.
+  template <class Compile>
+  fs::path prelude(const fs::path& headers, const std::string& first, const Compile& compile) {
+    const fs::path plain = path / "emulation.h";
+    if (first.empty()) return plain;
+    const std::lock_guard<std::mutex> lock(mutex);
+    Prelude& known = preludes[headers.string() + '\n' + first];
+    if (++known.uses < sourcesBeforePrelude) return plain;
+    if (known.path.empty()) {
+      const fs::path file = headers / ("prelude" + std::to_string(preludes.size()) + ".h");
+      writeFile(file, "#include \"" + plain.string() + "\"\n#include \"" + first + "\"\n");
+      known.path = compile(file) ? file : plain;
+    }
+    return known.path;
+  }
+
   fs::path output() { return path / ("module" + std::to_string(++outputs) + ".so"); }
 
   fs::path path;
 
  private:
+  struct Prelude {
+    unsigned uses = 0;
+    fs::path path;
+  };
+  static constexpr unsigned sourcesBeforePrelude = 4;
+
   std::mutex mutex;
+  std::map<std::string, Prelude> preludes;
   std::set<uint64_t> written;
   std::atomic<unsigned> outputs{0};
 };
@@ -222,6 +248,14 @@ std::vector<std::string> compilerWords() {
   return words;
 }
 
+// The header that a source includes in its first line, if it begins so.
+std::string firstInclude(const std::string& source) {
+  const std::string begin = "#include \"";
+  if (source.compare(0, begin.size(), begin) != 0) return "";
+  const size_t end = source.find('"', begin.size());
+  return end == std::string::npos ? "" : source.substr(begin.size(), end - begin.size());
+}
+
 }  // namespace
 
 Compilation compileForHost(const std::string& source, const std::string& name,
@@ -230,13 +264,21 @@ Compilation compileForHost(const std::string& source, const std::string& name,
   Compilation compilation;
   try {
     const fs::path output = folder().output();
+    const fs::path included = folder().headers(headers);
     std::vector<std::string> words = compilerWords();
     const std::vector<std::string>& flags = standardFlags();
     words.insert(words.end(), flags.begin(), flags.end());
-    words.insert(words.end(), {"-include", (folder().path / "emulation.h").string(), "-I", folder().headers(headers).string()});
+    words.insert(words.end(), {"-I", included.string()});
     words.insert(words.end(), options.begin(), options.end());
     for (const std::string& flag : wordsOf(getenv("THALWEG_CUDA_EMULATION_FLAGS"))) words.push_back(flag);
-    words.insert(words.end(), {"-o", output.string(), "-"});
+    const auto precompile = [&](const fs::path& header) {
+      std::vector<std::string> all = words;
+      all.insert(all.end(), {"-x", "c++-header", "-o", header.string() + ".gch", header.string()});
+      std::string printed;
+      return runProgram(all, "", printed) == 0;
+    };
+    const fs::path before = folder().prelude(included, firstInclude(source), precompile);
+    words.insert(words.end(), {"-include", before.string(), "-o", output.string(), "-"});
     const int status = runProgram(words, "#line 1 \"" + name + "\"\n" + source, compilation.log);
     if (status == 0) {
       std::ifstream file(output, std::ios::binary);

@@ -144,8 +144,9 @@ describe("table", () => {
     expect(machineLines({ machine, versions: { "cpu-js": "thalweg 1.0" }, threads: { "cpu-js": 1 } })).toBe(
       "A Processor, 2 cores, 16 GiB; Linux 6 x64; Node v24.0.0\nlimits of one thread: 13.5 GFLOP/s scalar, 59.0 with SIMD; copies 28.5 GB/s\nlimits of 2 threads: 27.0 GFLOP/s scalar; copies 40.0 GB/s\ncpu-js: thalweg 1.0; 1 thread\n",
     );
-    expect(missingLines({ missing: [{ workload: "compile", runner: "tfjs-cpu", reason: "cannot\nat all" }] })).toBe(
-      "\nnot measured:\n  compile: tfjs-cpu: cannot\n    at all\n",
+    const missing = ["tfjs-cpu", "jax-js"].map((runner) => ({ workload: "compile", runner, reason: "cannot\nat all" }));
+    expect(missingLines({ missing: [...missing, { workload: "large", runner: "jax-js", reason: "no" }] })).toBe(
+      "\nnot measured:\n  compile: tfjs-cpu, jax-js: cannot\n    at all\n  large: jax-js: no\n",
     );
     expect(missingLines({ missing: [] })).toBe("");
   });

@@ -119,9 +119,11 @@ function throughput(gflops: number | undefined, gbps: number | undefined): strin
 /** Which runners did not measure a workload, and why. */
 export function missingLines({ missing }: Pick<BenchReport, "missing">): string {
   if (missing.length === 0) return "";
-  const lines = missing.map(
-    ({ workload, runner, reason }) => `${workload}: ${runner}: ${reason.replaceAll("\n", "\n    ")}`,
-  );
+  const alike = Map.groupBy(missing, ({ workload, reason }) => JSON.stringify([workload, reason]));
+  const lines = [...alike.values()].map((same) => {
+    const [{ workload, reason }] = same as [(typeof same)[number]];
+    return `${workload}: ${same.map(({ runner }) => runner).join(", ")}: ${reason.replaceAll("\n", "\n    ")}`;
+  });
   return `\nnot measured:\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }
 

@@ -39,6 +39,13 @@ export interface KernelUse {
   readonly spillLoads: number;
 }
 
+/**
+ * Whether values of a kernel do not fit in registers. Not asked of float64: functions and division there are calls, around
+ * which values are saved where many are live, whatever number of registers is left.
+ */
+export const spills = ({ source, spillStores, spillLoads }: KernelUse): boolean =>
+  spillStores + spillLoads > 0 && !/\b(double|Double|Float64)/.test(source);
+
 export interface NvccResult {
   readonly kernels: readonly KernelUse[];
   /** Lines of nvcc and ptxas that say neither of them. */

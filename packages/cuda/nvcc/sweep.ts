@@ -1,6 +1,6 @@
 /**
  * `npm run nvcc`: every kernel of the conformance suite and of the benchmarks, compiled by nvcc for each architecture. Fails
- * if one does not compile, or spills registers.
+ * if one does not compile, or spills registers. The suite has more than ten thousand, of which each takes a tenth of a second.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -8,13 +8,14 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { functionName } from "../src/program/translationUnit.ts";
 import { conformancePrograms, workloadPrograms } from "./collect.ts";
-import { compileByNvcc, findNvcc, type KernelUse, knownArchitectures } from "./nvcc.ts";
+import { compileByNvcc, findNvcc, type KernelUse, knownArchitectures, spills } from "./nvcc.ts";
 import { representativeSamples } from "./representative.ts";
 import { targetOf, textsOf } from "./texts.ts";
 
 const usage = `Options:
   --architectures 80,90   instead of all that this nvcc knows
-  --only PATTERN          cases of the suite, as in \`thalweg conformance\`; no benchmarks then
+  --of suite,benchmarks   instead of both
+  --only PATTERN          cases of the suite, as in \`thalweg conformance\`
   --jobs N                compilers at once
   --out FOLDER            where texts that fail, and those that spill, are written`;
 
@@ -24,6 +25,7 @@ const unitSize = 64;
 const { values } = parseArgs({
   options: {
     architectures: { type: "string" },
+    of: { type: "string", default: "suite,benchmarks" },
     only: { type: "string" },
     jobs: { type: "string", default: String(availableParallelism()) },
     out: { type: "string" },
@@ -95,7 +97,7 @@ async function sweep(nvcc: string, texts: ReadonlySet<string>, architecture: num
     }
   };
   await Promise.all(Array.from({ length: Number(values.jobs) }, work));
-  const spilling = kernels.filter(({ spillStores, spillLoads }) => spillStores + spillLoads > 0);
+  const spilling = kernels.filter(spills);
   for (const { source, log } of failed) {
     write(values.out, architecture, source, log);
     console.log(log);
@@ -142,8 +144,9 @@ async function main(): Promise<number> {
       }
     }
   };
-  await conformancePrograms((program) => collect(program, ["highest"]), values.only);
-  if (values.only === undefined) {
+  const of = values.of.split(",");
+  if (of.includes("suite")) await conformancePrograms((program) => collect(program, ["highest"]), values.only);
+  if (of.includes("benchmarks")) {
     await workloadPrograms((program) => collect(program, ["highest", "tf32"]));
     for (const { program, precision } of representativeSamples()) collect(program, [precision]);
   }

@@ -139,6 +139,7 @@ export class CudaBackend implements Backend {
       kernels: new Set(kernelKinds),
       blocking: true,
       asynchronous: true,
+      device: device.name,
       threads: 1,
     };
   }

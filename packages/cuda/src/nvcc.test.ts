@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { kernelKinds } from "@thalweg/core/backend";
 import { describe, expect, it } from "vitest";
-import { compileByNvcc, findNvcc, knownArchitectures, readUse } from "../nvcc/nvcc.ts";
+import { compileByNvcc, findNvcc, knownArchitectures, readUse, spills } from "../nvcc/nvcc.ts";
 import { representativeSamples } from "../nvcc/representative.ts";
 import { targetOf, textsOf } from "../nvcc/texts.ts";
 import { deviceHeaders } from "./device.ts";
@@ -50,9 +50,11 @@ describe.skipIf(!nvcc)(nvcc ? "nvcc" : "nvcc (not on PATH, in CUDA_HOME or in /u
         }
       }
       const { kernels, warnings } = await compileByNvcc(nvcc as string, [...names.keys()], architecture);
-      const spilling = kernels.flatMap(({ source, registers, spillStores, spillLoads }) =>
-        spillStores + spillLoads === 0 ? [] : [{ of: names.get(source), registers, spillStores, spillLoads }],
-      );
+      const spilling = kernels
+        .filter(spills)
+        .map(
+          ({ source, registers, spillStores }) => `${names.get(source)}: ${registers} registers, ${spillStores} bytes`,
+        );
       expect({ spilling, warnings }).toEqual({ spilling: [], warnings: [] });
     },
   );
@@ -84,6 +86,7 @@ it("finds what ptxas says of each function", () => {
     ],
     warnings: ["kernels.cu(7): warning #550-D: variable was set but never used"],
   });
+  expect(readUse(log, [first, second]).kernels.map(spills)).toEqual([false, true]);
   expect(() => readUse(log, ["third"])).toThrow(`nvcc says nothing of ${functionName("third")}`);
 });
 

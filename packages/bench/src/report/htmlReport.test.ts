@@ -140,6 +140,23 @@ describe("htmlReport", () => {
     expect(html).toContain("0\u00a0ns");
   });
 
+  it("gives a device's limits, and what only runners on one have", () => {
+    const [first] = sample.results as [BenchReport["results"][number]];
+    const { runner } = first;
+    const html = htmlReport({
+      ...sample,
+      machine: {
+        ...sample.machine,
+        devices: [{ device: "A GPU", copyGbps: 4310, gflops: { float32: 51_200, bfloat16: 790_000 } }],
+      },
+      devices: { [runner]: "A GPU" },
+      results: [{ ...first, tokensPerSecond: 204_800, hostMs: 0.0031, deviceBytes: 2e9 }],
+    }).replaceAll("&#160;", "\u00a0");
+    expect(html).toContain("Limits of A GPU");
+    expect(html).toContain("790\u00a0TFLOP/s bfloat16, 51.2\u00a0TFLOP/s float32, 4310\u00a0GB/s copying");
+    for (const figure of ["204800\u00a0tokens/s", "3.10\u00a0µs", "2.00\u00a0GB"]) expect(html).toContain(figure);
+  });
+
   it("draws every backend's ratios when there are several", () => {
     const other = sample.ratios.map((ratio) => ({ ...ratio, runner: "cpu-native", ratio: 2 * ratio.ratio }));
     const html = htmlReport({ ...sample, ratios: [...sample.ratios, ...other] });

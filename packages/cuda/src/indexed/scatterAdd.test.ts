@@ -63,7 +63,7 @@ const expectSums = (...options: readonly Options[]): void => expectReference(opt
 const wayOf = (options: Options) => scatterWay(scatterShape(scatter(options).kernel));
 const perRow = (rows: number): View => ({ offset: 0, strides: [1, 0], size: rows });
 
-const ways: Readonly<Record<"threads" | "warps" | "columns" | "runs", readonly Options[]>> = {
+const ways: Readonly<Record<"threads" | "warps" | "owners" | "columns" | "runs", readonly Options[]>> = {
   threads: [
     { axis: 0, target: [5], shape: [9] },
     { axis: 0, target: [7, 6], shape: [7, 6] },
@@ -80,6 +80,10 @@ const ways: Readonly<Record<"threads" | "warps" | "columns" | "runs", readonly O
     { axis: 0, target: [3], shape: [100], indices: () => 1 },
   ],
   columns: [
+    { axis: 0, target: [65, 33], shape: [2100, 33], index: perRow(2100) },
+    { axis: 0, target: [3000, 32], shape: [2050, 32], index: perRow(2050) },
+  ],
+  owners: [
     { axis: 0, target: [65, 128], shape: [100, 128], index: perRow(100) },
     { axis: 0, target: [3, 33], shape: [50, 33], index: perRow(50) },
     { axis: 0, target: [40, 300], shape: [19, 300], index: perRow(19) },
@@ -123,6 +127,7 @@ describe("scatterAdd", () => {
   it("chooses how to add by sizes", () => {
     for (const options of ways.threads) expect(wayOf(options)).toBe("threads");
     for (const options of ways.warps) expect(wayOf(options)).toBe("warps");
+    for (const options of ways.owners) expect(wayOf(options)).toBe("owners");
     for (const options of [...ways.columns, ...ways.runs]) expect(wayOf(options)).toBe("sorted");
     expect(wayOf({ axis: 1, target: [128, 20, 128], shape: [128, 50, 128] })).toBe("threads");
   });
@@ -156,6 +161,13 @@ describe("scatterAdd", () => {
         shape: [160, 32],
         index: perRow(160),
         source: { offset: 0, strides: [1, 0], size: 160 },
+      },
+      {
+        axis: 0,
+        target: [2, 32],
+        shape: [2100, 32],
+        index: perRow(2100),
+        source: { offset: 0, strides: [1, 0], size: 2100 },
       },
       { axis: 0, target: [2], shape: [5000] },
     ].map(ordered);

@@ -3,6 +3,7 @@ import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext, KernelLaunch } from "../kernel/launch.ts";
 import { storageTag } from "../source/index.ts";
 import { bufferParameter, dtypeOf, indexFor } from "./element.ts";
+import { addByOwners } from "./scatterOwners.ts";
 import {
   countOf,
   manyColumns,
@@ -80,6 +81,7 @@ function addition(texts: ScatterTexts, context: KernelContext): { launches: Kern
   const way = scatterWay(shape);
   if (way === "threads") return { launches: [addByThreads(texts, context)], scratchBytes: 0 };
   if (way === "warps") return { launches: [addByWarps(texts, context)], scratchBytes: 0 };
+  if (way === "owners") return { launches: [addByOwners(texts, context)], scratchBytes: 0 };
   const rows = countOf(shape.groups);
   const wordBytes = Math.ceil((rows * shape.steps * 8) / 256) * 256;
   const words = (constant: boolean): Parameter => ({

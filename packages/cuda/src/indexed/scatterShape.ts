@@ -85,23 +85,34 @@ export function offsetText(
 /**
  * - `threads`: a thread for each lane takes the steps one after another.
  * - `warps`: a warp for each lane takes 32 steps at a time.
+ * - `owners`: of the steps of a group that go to the same place, the first finds the others.
  * - `sorted`: each group's indices are sorted first; then every place that occurs is added to by itself, columns side by side
  *   or, if there are few, steps side by side.
  */
-export type ScatterWay = "threads" | "warps" | "sorted";
+export type ScatterWay = "threads" | "warps" | "owners" | "sorted";
 
 /** Columns side by side fill a warp. */
 export const manyColumns = 32;
 /** Steps that a thread takes sooner than other launches would begin. */
 const fewSteps = 16;
+/** Indices that all blocks of the owners' way may look at: they come from a cache, several to a thread. */
+const mostLooks = 2 ** 22;
 /** Threads that hide each other's waiting for memory. */
 const manyLanes = 1 << 14;
 /** Steps of a lane that one warp takes in less time than sorting needs. */
 const stepsOfWarp = 4096;
 
-export function scatterWay({ lanes, columns, steps, stride }: ScatterShape): ScatterWay {
+/** Threads of a block of the owners' way: one for each column, as far as a block goes. */
+export const ownerThreads = ({ columns }: Pick<ScatterShape, "columns">): number =>
+  Math.min(256, Math.ceil(countOf(columns) / 32) * 32);
+
+export function scatterWay(shape: ScatterShape): ScatterWay {
+  const { lanes, groups, columns, steps, stride } = shape;
   if (steps <= fewSteps) return "threads";
-  if (countOf(columns) >= manyColumns) return "sorted";
+  if (countOf(columns) >= manyColumns) {
+    const looks = countOf(groups) * steps * steps * Math.ceil(countOf(columns) / ownerThreads(shape));
+    return looks <= mostLooks ? "owners" : "sorted";
+  }
   // Where the steps lie side by side in memory threads of different lanes would read apart from each other.
   if (stride >= manyColumns && countOf(lanes) >= manyLanes) return "threads";
   return steps <= stepsOfWarp ? "warps" : "sorted";

@@ -1,21 +1,29 @@
 /** A compiled Program: its launches, bound to addresses, sent one by one at first and as one CUDA graph from then on. */
-import { type Executable, type Kernel, overwrittenBuffers, type Program } from "@thalweg/core/backend";
+import { accessesOf, type Executable, type Kernel, overwrittenBuffers, type Program } from "@thalweg/core/backend";
 import { argumentsOf } from "../kernel/argumentsOf.ts";
 import { compileKernel } from "../kernel/compileKernel.ts";
-import { guardedKernels, programMayFail } from "../kernel/guard.ts";
-import type { Argument, CompiledKernel, KernelLaunch, Launch } from "../kernel/launch.ts";
+import { guardedKernels, kernelMayFail } from "../kernel/guard.ts";
+import type { Argument, CompiledKernel, Launch } from "../kernel/launch.ts";
 import type { GrowingBlock } from "../memory/growing.ts";
 import type { Block, DevicePool } from "../memory/pool.ts";
 import type { Uploads } from "../memory/uploads.ts";
-import type { NativeContext, NativeLaunch, NativeProduct, NativeSequence } from "../native/addon.ts";
+import type {
+  CudaError,
+  NativeContext,
+  NativeFunction,
+  NativeLaunch,
+  NativeProduct,
+  NativeSequence,
+} from "../native/addon.ts";
 import type { Timeline } from "../stream/timeline.ts";
 import type { Target } from "../target.ts";
+import { Bindings } from "./bindings.ts";
 import { kernelDependencies, launchDependencies } from "./dependencies.ts";
 import type { Functions } from "./functions.ts";
 import type { Products } from "./products.ts";
 import { layOutScratch } from "./scratch.ts";
-import { layOutState, type StateLayout, tableBytes, uniformsOffset, writeUniform } from "./state.ts";
-import { writeStatus } from "./status.ts";
+import { layOutState, type StateLayout, uniformsOffset, writeUniform } from "./state.ts";
+import { statusProgram } from "./status.ts";
 import type { UploadSlots } from "./upload.ts";
 
 /** What the executables of a backend share. */
@@ -30,8 +38,6 @@ export interface Machine {
   readonly scratch: GrowingBlock;
   readonly functions: Functions;
   readonly products: Products;
-  /** Address of the backend's own status, which keeps the first failure. */
-  readonly failure: number;
 }
 
 interface PlacedLaunch {
@@ -45,36 +51,43 @@ let executables = 0;
 
 export class CudaExecutable implements Executable {
   readonly program: Program;
-  /** For every bound buffer: whether a run writes all of it before anything reads it. */
+  readonly machine: Machine;
+  /** For every bound buffer: its spec, whether a run writes to it, and whether it writes all of it before anything reads it. */
+  readonly specs: Program["buffers"];
+  readonly written: readonly boolean[];
   readonly overwritten: readonly boolean[];
   /** Shown in failures; never 0. */
   readonly number = ++executables;
-  /** What is freed when nothing refers to this any more. */
+  /** Whether a run may meet an index out of range. */
+  readonly mayFail: boolean;
+  /** What is freed when nothing refers to this any more; undefined: there is nothing to run. */
   readonly state: Block | undefined;
-  readonly #machine: Machine;
   readonly #layout: StateLayout;
   readonly #launches: readonly PlacedLaunch[];
+  readonly #functions: readonly NativeFunction[];
   readonly #scratchBytes: number;
-  /** Byte of the scratch memory of each kernel. */
-  readonly #scratchOffsets: readonly number[];
   /** For each launch those it waits for; undefined: the one before. */
   readonly #after: readonly (readonly number[])[] | undefined;
   /** Whether runs upload anything. */
   readonly #uploads: boolean;
-  /** Buffer of the Program by its place among the bound ones, and the other way round. */
-  readonly #bound: readonly number[];
-  readonly #placeOf: ReadonlyMap<number, number>;
+  readonly #bindings: Bindings;
   #sequence: NativeSequence | undefined;
-  /** What the sequence's arguments were computed with. */
-  #addresses: number[] = [];
-  #arena = 0;
-  #scratch = 0;
   #runs = 0;
+  /** The last submission that may read the tables. */
+  #lastRun = 0;
 
   constructor(program: Program, machine: Machine) {
     this.program = program;
-    this.#machine = machine;
+    this.machine = machine;
+    const bound = program.buffers.flatMap(({ kind }, index) => (kind === "temporary" ? [] : [index]));
+    const written = new Set<number>();
+    for (const kernel of program.kernels) {
+      for (const { kind, buffer } of accessesOf(kernel)) if (kind === "write") written.add(buffer);
+    }
+    this.specs = bound.map((buffer) => program.buffers[buffer] as Program["buffers"][number]);
+    this.written = bound.map((buffer) => written.has(buffer));
     this.overwritten = overwrittenBuffers(program);
+    this.mayFail = program.kernels.some(kernelMayFail);
     const guarded = guardedKernels(program);
     const kernels = program.kernels.map((kernel, i) => this.#compile(kernel, guarded[i] as boolean));
     this.#launches = kernels.flatMap(({ launches }, kernel) =>
@@ -82,7 +95,6 @@ export class CudaExecutable implements Executable {
     );
     const scratch = layOutScratch(kernels);
     this.#scratchBytes = scratch.bytes;
-    this.#scratchOffsets = scratch.offsets;
     // Kernels that share scratch memory cannot run side by side.
     const dependencies = scratch.shared ? undefined : kernelDependencies(program);
     this.#after =
@@ -92,25 +104,34 @@ export class CudaExecutable implements Executable {
         kernels.map(({ launches }) => launches.length),
       );
     this.#layout = layOutState(program, kernels);
-    this.#uploads = program.uniforms.length > 0 || programMayFail(program);
-    this.#bound = program.buffers.flatMap(({ kind }, index) => (kind === "temporary" ? [] : [index]));
-    this.#placeOf = new Map(this.#bound.map((buffer, place) => [buffer, place]));
+    this.#uploads = program.uniforms.length > 0 || this.mayFail;
     // Compiled now, so that a run does not wait for it.
-    machine.functions.of(this.#kernelLaunches());
-    const own = this.#layout.bytes;
-    this.state = this.#launches.length > 0 ? machine.pool.allocate(own) : undefined;
-    if (this.state && own > this.#layout.countersBegin) {
-      const { address } = this.state;
-      const begin = address + this.#layout.countersBegin;
-      machine.timeline.stream.fill(begin, 0, (own - this.#layout.countersBegin) / 4);
-    }
+    this.#functions = machine.functions.of(
+      this.#launches.flatMap(({ launch }) => (launch.kind === "kernel" ? [launch] : [])),
+    );
     if (this.#uploads) machine.slots.reserve(this.#layout.uploadBytes);
+    this.state = this.#launches.length > 0 ? machine.pool.allocate(this.#layout.bytes) : undefined;
+    this.#bindings = new Bindings({
+      program,
+      launches: this.#launches,
+      layout: this.#layout,
+      state: this.state?.address ?? 0,
+      scratchOffsets: scratch.offsets,
+    });
+    if (this.state) {
+      this.#lastRun = this.state.lastUse;
+      const { countersBegin, bytes } = this.#layout;
+      if (bytes > countersBegin) {
+        machine.timeline.stream.fill(this.state.address + countersBegin, 0, (bytes - countersBegin) / 4);
+        machine.timeline.note();
+      }
+    }
   }
 
   /** With cuBLASLt where it has an algorithm for what is wanted of it. */
   #compile(kernel: Kernel, guarded: boolean): CompiledKernel {
     const { program } = this;
-    const { target, products } = this.#machine;
+    const { target, products } = this.machine;
     const compiled = compileKernel(kernel, { program, target, guarded });
     const missing = compiled.launches.some(
       (launch) => launch.kind === "product" && products.of(launch.description) === undefined,
@@ -118,55 +139,16 @@ export class CudaExecutable implements Executable {
     return missing ? compileKernel(kernel, { program, target: { ...target, cublasLt: false }, guarded }) : compiled;
   }
 
-  #kernelLaunches(): KernelLaunch[] {
-    return this.#launches.flatMap(({ launch }) => (launch.kind === "kernel" ? [launch] : []));
-  }
-
   /** The label of the kernel that an index out of range can have come from, if there is only one. */
   get failingLabel(): string {
-    const labels = this.program.kernels.flatMap((kernel) =>
-      programMayFail({ ...this.program, kernels: [kernel] }) ? [kernel.label] : [],
-    );
+    const labels = this.program.kernels.filter(kernelMayFail).map(({ label }) => label);
     return labels.length === 1 ? (labels[0] as string) : "index";
   }
 
-  #addressOf(buffer: number): number {
-    const place = this.#placeOf.get(buffer);
-    if (place !== undefined) return this.#addresses[place] as number;
-    return this.#arena + (this.program.buffers[buffer]?.offset as number);
-  }
-
-  #place(argument: Argument, kernel: number): number {
-    const state = this.state?.address as number;
-    switch (argument.kind) {
-      case "buffer":
-        return this.#addressOf(argument.buffer) + (argument.offset ?? 0);
-      case "uniforms":
-        return state + uniformsOffset;
-      case "status":
-        return state;
-      case "scratch":
-        return this.#scratch + (this.#scratchOffsets[kernel] as number) + argument.offset;
-      case "counters":
-        return state + (this.#layout.counters[kernel] as number) + argument.offset;
-      case "table":
-        return state + (this.#layout.tables.find(({ table }) => table === argument)?.offset as number);
-      case "number":
-        return argument.value;
-      default:
-        return argument satisfies never;
-    }
-  }
-
-  #values({ arguments: list, kernel }: PlacedLaunch): number[] {
-    return list.map((argument) => this.#place(argument, kernel));
-  }
-
   #native(): NativeLaunch[] {
-    const functions = this.#machine.functions.of(this.#kernelLaunches())[Symbol.iterator]();
-    return this.#launches.map((placed, i): NativeLaunch => {
-      const { launch } = placed;
-      const values = this.#values(placed);
+    const functions = this.#functions[Symbol.iterator]();
+    return this.#launches.map(({ launch }, i): NativeLaunch => {
+      const values = this.#bindings.values[i] as readonly number[];
       const order = this.#after ? { after: this.#after[i] as readonly number[] } : {};
       switch (launch.kind) {
         case "kernel": {
@@ -177,100 +159,77 @@ export class CudaExecutable implements Executable {
         }
         case "fill":
           return { kind: "fill", word: launch.word, words: launch.words, arguments: values, ...order };
-        case "product":
-          return {
-            kind: "product",
-            product: this.#machine.products.of(launch.description) as NativeProduct,
-            arguments: values,
-            ...order,
-          };
+        case "product": {
+          const product = this.machine.products.of(launch.description) as NativeProduct;
+          return { kind: "product", product, arguments: values, ...order };
+        }
         default:
           return launch satisfies never;
       }
     });
   }
 
-  /** Tables that name a buffer that moved; without `moved` all. */
-  #sendTables(moved?: ReadonlySet<number>): void {
-    const { uploads, timeline } = this.#machine;
-    for (const { table, offset } of this.#layout.tables) {
-      if (moved && !table.buffers.some((buffer) => moved.has(buffer))) continue;
-      const bytes = tableBytes(table, (buffer) => this.#addressOf(buffer));
-      const address = (this.state as Block).address + offset;
-      uploads.await(uploads.send(address, bytes, timeline.submitted));
-    }
-  }
-
-  /** Makes the sequence fit these addresses: of the bound buffers, the arena and the scratch memory. */
-  #bind(addresses: number[]): NativeSequence {
-    const { arena, scratch, context } = this.#machine;
-    const [arenaAddress, scratchAddress] = [
-      arena.address(this.program.arenaBytes),
-      scratch.address(this.#scratchBytes),
-    ];
-    if (this.#sequence === undefined || arenaAddress !== this.#arena || scratchAddress !== this.#scratch) {
-      this.#addresses = addresses;
-      this.#arena = arenaAddress;
-      this.#scratch = scratchAddress;
-      this.#sendTables();
-      if (this.#sequence === undefined) {
-        this.#sequence = context.createSequence(this.#native());
-      } else {
-        for (const [i, placed] of this.#launches.entries()) this.#sequence.setArguments(i, this.#values(placed));
-      }
-      return this.#sequence;
-    }
-    const moved = new Set<number>();
-    for (let place = 0; place < addresses.length; place++) {
-      if (addresses[place] !== this.#addresses[place]) moved.add(this.#bound[place] as number);
-    }
-    if (moved.size > 0) this.#rebind(addresses, moved, this.#sequence);
-    return this.#sequence;
-  }
-
-  /** Launches of each bound buffer. */
-  readonly #usersOf = new Map<number, readonly number[]>();
-
-  #users(buffer: number): readonly number[] {
-    let users = this.#usersOf.get(buffer);
-    if (users === undefined) {
-      users = this.#launches.flatMap(({ arguments: list }, i) =>
-        list.some((argument) => argument.kind === "buffer" && argument.buffer === buffer) ? [i] : [],
-      );
-      this.#usersOf.set(buffer, users);
-    }
-    return users;
-  }
-
-  #rebind(addresses: number[], moved: ReadonlySet<number>, sequence: NativeSequence): void {
-    this.#addresses = addresses;
-    if (this.#layout.tables.length > 0) this.#sendTables(moved);
-    const launches = new Set<number>();
-    for (const buffer of moved) for (const user of this.#users(buffer)) launches.add(user);
-    for (const i of launches) sequence.setArguments(i, this.#values(this.#launches[i] as PlacedLaunch));
-  }
-
-  /** Sends a run. `addresses`: of the bound buffers, in order; kept. */
-  run(addresses: number[], uniforms: readonly number[]): void {
-    if (this.#launches.length === 0) return;
-    const { timeline, slots, failure } = this.#machine;
-    const sequence = this.#bind(addresses);
+  /**
+   * Makes launches and tables fit these addresses of the bound buffers, and the arena and scratch memory as they now are.
+   * What fails here has run nothing, and is made up for the next time.
+   */
+  bind(addresses: Float64Array): void {
+    if (this.state === undefined) return;
+    const bindings = this.#bindings;
+    const { arena, scratch, context } = this.machine;
+    bindings.move(bindings.arena, arena.address(this.program.arenaBytes));
+    bindings.move(bindings.scratch, scratch.address(this.#scratchBytes));
+    for (let place = 0; place < this.specs.length; place++) bindings.move(place, addresses[place] as number);
+    const { address } = this.state;
+    bindings.changedTables.pass((table) => {
+      const { offset, bytes } = bindings.tables[table] as Bindings["tables"][number];
+      const { uploads } = this.machine;
+      uploads.await(uploads.send(address + offset, bytes, this.#lastRun));
+    });
+    this.#sequence ??= context.createSequence(this.#native());
+    const sequence = this.#sequence;
+    bindings.changedLaunches.pass((launch) => {
+      sequence.setArguments(launch, bindings.values[launch] as readonly number[]);
+    });
     // Building a graph pays from the second run on; many Programs run once.
-    if (++this.#runs === 2 && this.#launches.length > 1) sequence.instantiate();
-    const { slot, event } = timeline.begin();
-    if (!this.#uploads) {
-      sequence.launch(timeline.stream, 0, 0, 0, event);
-      return;
+    if (++this.#runs === 2 && this.#launches.length > 1) this.#instantiate(sequence);
+  }
+
+  #instantiate(sequence: NativeSequence): void {
+    try {
+      sequence.instantiate();
+    } catch (error) {
+      // A graph takes memory of its own. Without one the launches go one by one, as in the first run.
+      if ((error as CudaError).code !== "CUDA_ERROR_OUT_OF_MEMORY") throw error;
     }
-    const { view } = slots;
-    const at = slots.offset(slot);
-    writeStatus(view, at, this.number, failure);
-    const specs = this.program.uniforms;
-    for (let i = 0; i < specs.length; i++) {
-      const { dtype } = specs[i] as Program["uniforms"][number];
-      writeUniform(view, at + uniformsOffset + 8 * i, dtype, uniforms[i] as number);
+  }
+
+  /** Sends a run with what was bound, as the timeline's next submission. */
+  send(uniforms: readonly number[]): void {
+    if (this.state === undefined || this.#sequence === undefined) return;
+    const { timeline, slots } = this.machine;
+    const submission = timeline.begin();
+    this.#lastRun = submission;
+    let from = 0;
+    if (this.#uploads) {
+      const { view } = slots;
+      const at = slots.offset(submission);
+      view.setInt32(at + statusProgram, this.number, true);
+      const specs = this.program.uniforms;
+      for (let i = 0; i < specs.length; i++) {
+        const { dtype } = specs[i] as Program["uniforms"][number];
+        writeUniform(view, at + uniformsOffset + 8 * i, dtype, uniforms[i] as number);
+      }
+      from = slots.address(submission);
     }
-    const { address } = this.state as Block;
-    sequence.launch(timeline.stream, address, slots.address(slot), this.#layout.uploadBytes, event);
+    const bytes = this.#uploads ? this.#layout.uploadBytes : 0;
+    const event = timeline.event(submission);
+    try {
+      this.#sequence.launch(timeline.stream, bytes > 0 ? this.state.address : 0, from, bytes, event);
+    } catch (error) {
+      // Part of it may be under way: what is free again after it must wait for that part.
+      event.record(timeline.stream);
+      throw error;
+    }
   }
 }

@@ -53,18 +53,6 @@ export function layOutState(program: Program, kernels: readonly CompiledKernel[]
   return { uploadBytes, tables, counters, countersBegin, bytes: at };
 }
 
-/** The words of a table: the addresses of its buffers, then its constants. */
-export function tableBytes({ buffers, constants }: Table, addressOf: (buffer: number) => number): Uint8Array {
-  const words = new BigInt64Array(buffers.length + constants.length);
-  buffers.forEach((buffer, i) => {
-    words[i] = BigInt(addressOf(buffer));
-  });
-  constants.forEach((value, i) => {
-    words[buffers.length + i] = BigInt(value);
-  });
-  return new Uint8Array(words.buffer);
-}
-
 /** One uniform as the kernels read it. */
 export function writeUniform(
   view: DataView,

@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { BenchReport } from "@thalweg/bench";
+import { type BenchReport, RunnerError } from "@thalweg/bench";
 import { htmlReport } from "@thalweg/bench/report";
 import { runBenchmarks } from "./benchmarks.ts";
 import { type ConformanceOutcome, runConformance, runSanitizer, type SanitizerOutcome } from "./correctness.ts";
@@ -93,6 +93,15 @@ const tasks: Readonly<Record<Part, () => Promise<void>>> = {
 
 // What the page alone is made by is no part of how its figures came about.
 if (asked.parts.some((part) => part !== "document")) write(commandFile, shownCommand(process.argv.slice(2)));
-for (const part of asked.parts) await tasks[part]();
+for (const part of asked.parts) {
+  try {
+    await tasks[part]();
+  } catch (error) {
+    // The other parts may well succeed, and the page says what there is.
+    const message = error instanceof RunnerError ? error.message : error instanceof Error ? error.stack : String(error);
+    process.stderr.write(`${part} did not run: ${message}\n`);
+    process.exitCode = 1;
+  }
+}
 // A backend's threads may live on.
 process.exit();

@@ -84,6 +84,10 @@ class PyTorch:
     def place(self, values: Tensor) -> Tensor:
         return values.to(self.device)
 
+    def own(self, values: Tensor) -> Tensor:
+        """A copy on the device, made in one go: a billion parameters leave no room for two."""
+        return values.to(self.device, copy=True)
+
     def fastest(self, variants: Variants) -> tuple[Session, str | None]:
         """The workload in its fastest variant, at its starting values, and a note on the choice where there was one."""
         if len(variants) == 1:
@@ -97,6 +101,9 @@ class PyTorch:
             except (RuntimeError, ValueError) as failure:
                 # Say, not on this device, or no C++ compiler.
                 failures[name] = failure
+            # What was compiled keeps the parameters it was compiled for.
+            if self.choice.compiles:
+                torch._dynamo.reset()
             gc.collect()
             forget_peak()
         if not seconds:
@@ -174,7 +181,7 @@ class PyTorch:
         """Steps on `loss_of` parameters that begin as copies of `starts`."""
 
         def build(way: Way) -> Session:
-            parameters = [self.place(start).clone().requires_grad_() for start in starts]
+            parameters = [self.own(start).requires_grad_() for start in starts]
             optimizer = rule(parameters, lr=LEARNING_RATE, **way.flags)
             objective = self.choice.compiled(loss_of) if way.compiled else loss_of
 
@@ -209,9 +216,9 @@ class PyTorch:
         """Updates of the rows of `starts`, each a parameter of its own, with gradients that stay."""
 
         def build(way: Way) -> Session:
-            parameters = [self.place(row).clone().requires_grad_() for row in starts]
+            parameters = [self.own(row).requires_grad_() for row in starts]
             for parameter, gradient in zip(parameters, gradients, strict=True):
-                parameter.grad = self.place(gradient).clone()
+                parameter.grad = self.own(gradient)
             optimizer = rule(parameters, lr=UPDATE_LEARNING_RATE, **way.flags)
             update = self.choice.compiled(optimizer.step) if way.compiled else optimizer.step
             run: Callable[[], Any] = update
