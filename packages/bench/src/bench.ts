@@ -60,7 +60,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   const threadCounts = Object.entries(threads).flatMap(([name, count]) => (devices[name] === undefined ? [count] : []));
   const limitsBefore = await limits(threadCounts);
   const devicesBefore = await measureDevices(runners, devices);
-  const before = machineReport(limitsBefore, devicesBefore);
+  const before = machineReport(limitsBefore, devicesBefore.limits);
   on.started?.({ machine: before, ...probed });
   const measurements: { workload: Workload; measurement: Measurement }[] = [];
   const partOf = (workload: Workload, measurement: Measurement, machine: MachineReport): WorkloadPart => {
@@ -86,7 +86,7 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
   }
   const machine = machineReport(
     bestLimits(limitsBefore, await limits(threadCounts)),
-    bestDevices(devicesBefore, await measureDevices(runners, devices)),
+    bestDevices(devicesBefore.limits, (await measureDevices(runners, devices)).limits),
   );
   const parts = measurements.map(({ workload, measurement }) => partOf(workload, measurement, machine));
   return {
@@ -96,7 +96,10 @@ export async function bench(options: BenchOptions): Promise<BenchReport> {
     runners: runners.map(({ name, kind }) => ({ name, kind })),
     workloads: workloads.map(({ name, about }) => ({ name, about })),
     results: parts.flatMap((part) => part.results),
-    missing: parts.flatMap((part) => part.missing),
+    missing: [
+      ...devicesBefore.missing.map((entry) => ({ workload: "limits", ...entry })),
+      ...parts.flatMap((part) => part.missing),
+    ],
     ratios: parts.flatMap((part) => part.ratios),
   };
 }

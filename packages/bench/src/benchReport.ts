@@ -15,7 +15,7 @@ export interface BenchReport {
   readonly runners: readonly RunnerReport[];
   readonly workloads: readonly { readonly name: string; readonly about: string }[];
   readonly results: readonly WorkloadResult[];
-  /** Runners that did not measure a workload, and why: they lack something, or came to another result. */
+  /** Runners that did not measure a workload (or their device: `limits`), and why: they lack something, or came to another result. */
   readonly missing: readonly { readonly workload: string; readonly runner: string; readonly reason: string }[];
   readonly ratios: readonly Ratio[];
 }

@@ -15,7 +15,7 @@ import {
   type Program,
 } from "@thalweg/core/backend";
 import { cudaErrorAsBackendError } from "./cudaError.ts";
-import { Downloads } from "./memory/downloads.ts";
+import { type Download, Downloads } from "./memory/downloads.ts";
 import { GrowingBlock } from "./memory/growing.ts";
 import { type Block, DevicePool } from "./memory/pool.ts";
 import { Uploads } from "./memory/uploads.ts";
@@ -37,16 +37,19 @@ class CudaBuffer {
   block: Block | undefined;
   /** Zeros as far as anybody knows, but nothing has been written yet. */
   blank = true;
-  /** A run may be using it. */
-  used = false;
-  /** The last copy to it. */
+  /** The last submission that may use its memory, and the last copy to it that the compute stream does not wait for yet. */
+  lastUse: number;
   copy = 0;
+  /** The run that it was last given to, and its place among that run's buffers. */
+  run = 0;
+  place = 0;
 
   constructor(backend: CudaBackend, dtype: DType, size: number, block: Block) {
     this.backend = backend;
     this.dtype = dtype;
     this.size = size;
     this.block = block;
+    this.lastUse = block.lastUse;
   }
 
   get bytes(): number {
@@ -58,6 +61,8 @@ type LiveBuffer = CudaBuffer & { block: Block };
 
 export interface MachineOptions {
   readonly libraries: NativeLibraries;
+  /** Of the device; the backend's from now on. */
+  readonly context: NativeContext;
   readonly device: DeviceInfo;
   readonly precision: Precision;
   readonly useCublasLt: boolean;
@@ -77,23 +82,25 @@ export class CudaBackend implements Backend {
   readonly #downloads: Downloads;
   /** Keeps the first index out of range of any run until a read reports it. */
   readonly #failure: Block;
-  /** How often a failure was reported: a read that was sent before does not report it again. */
-  #reported = 0;
+  /** A run that may have failed was sent after the last read. */
+  #mayHaveFailed = false;
   /** By number, for what a failure says of where it happened. */
   readonly #executables = new Map<number, WeakRef<CudaExecutable>>();
   #bytes = 0;
   #buffers = 0;
+  #runs = 0;
+  /** Of the buffers of the run that is being sent. */
+  #addresses = new Float64Array(16);
   #disposed = false;
   readonly #collected = new FinalizationRegistry<{ readonly state: Block | undefined; readonly number: number }>(
     ({ state, number }) => {
       if (this.#disposed) return;
       this.#executables.delete(number);
-      if (state) this.#machine.pool.free(state, this.#machine.timeline.submitted);
+      if (state) this.#machine.pool.free(state, this.#machine.timeline.latest);
     },
   );
 
-  constructor({ libraries, device, precision, useCublasLt, compilerThreads, cache }: MachineOptions) {
-    const context = libraries.createContext(device.ordinal);
+  constructor({ libraries, context, device, precision, useCublasLt, compilerThreads, cache }: MachineOptions) {
     const target: Target = {
       architecture: device.architecture,
       multiprocessors: device.multiprocessors,
@@ -108,14 +115,14 @@ export class CudaBackend implements Backend {
     this.#context = context;
     this.#downloads = new Downloads(context, timeline);
     this.#failure = pool.allocate(statusBytes);
-    timeline.stream.fill(this.#failure.address, 0, statusBytes / 4);
+    this.#clearFailure(timeline);
     this.#machine = {
       context,
       target,
       timeline,
       pool,
       uploads: new Uploads(context, timeline),
-      slots: new UploadSlots(context, timeline),
+      slots: new UploadSlots(context, timeline, this.#failure.address),
       arena: new GrowingBlock(pool, timeline),
       scratch: new GrowingBlock(pool, timeline),
       functions: new Functions({
@@ -126,7 +133,6 @@ export class CudaBackend implements Backend {
         cache,
       }),
       products: new Products(context),
-      failure: this.#failure.address,
     };
     const products = target.cublasLt ? `cuBLASLt ${libraries.cublasLtVersion}` : "no cuBLASLt";
     this.description = [
@@ -144,16 +150,28 @@ export class CudaBackend implements Backend {
     };
   }
 
+  #clearFailure(timeline: Timeline): void {
+    timeline.stream.fill(this.#failure.address, 0, statusBytes / 4);
+    timeline.note();
+  }
+
   #checkAlive(): void {
     if (this.#disposed) throw new BackendError("cuda", "used after it was disposed");
   }
 
+  #isLive(handle: BufferHandle): handle is LiveBuffer {
+    return handle instanceof CudaBuffer && handle.backend === this && handle.block !== undefined;
+  }
+
+  #refusal(handle: BufferHandle, action: string): BackendError {
+    const own = handle instanceof CudaBuffer && handle.backend === this;
+    return new BackendError("cuda", `${action}: the buffer ${own ? "was freed" : "is another backend's"}`);
+  }
+
   #live(handle: BufferHandle, action: string): LiveBuffer {
     this.#checkAlive();
-    if (!(handle instanceof CudaBuffer) || handle.backend !== this)
-      throw new BackendError("cuda", `${action}: the buffer is another backend's`);
-    if (handle.block === undefined) throw new BackendError("cuda", `${action}: the buffer was freed`);
-    return handle as LiveBuffer;
+    if (!this.#isLive(handle)) throw this.#refusal(handle, action);
+    return handle;
   }
 
   allocate(dtype: DType, size: number): BufferHandle {
@@ -175,10 +193,8 @@ export class CudaBackend implements Backend {
       throw new BackendError("cuda", `write: got ${got}, expected ${hostArray.name} of ${buffer.size}`);
     }
     cudaErrorAsBackendError("write", () => {
-      const { uploads, timeline } = this.#machine;
-      const after = buffer.used ? timeline.submitted : buffer.block.lastUse;
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-      if (bytes.length > 0) buffer.copy = uploads.send(buffer.block.address, bytes, after);
+      if (bytes.length > 0) buffer.copy = this.#machine.uploads.send(buffer.block.address, bytes, buffer.lastUse);
       buffer.blank = false;
     });
   }
@@ -187,54 +203,68 @@ export class CudaBackend implements Backend {
   #prepare(buffer: LiveBuffer, overwritten: boolean): void {
     const { uploads, timeline } = this.#machine;
     if (buffer.blank) {
-      if (!overwritten) timeline.stream.fill(buffer.block.address, 0, Math.ceil(buffer.bytes / 4));
+      if (!overwritten && buffer.size > 0) {
+        timeline.stream.fill(buffer.block.address, 0, Math.ceil(buffer.bytes / 4));
+        buffer.lastUse = timeline.note();
+      }
       buffer.blank = false;
-    } else {
+    } else if (buffer.copy > 0) {
       uploads.await(buffer.copy);
+      buffer.copy = 0;
     }
-    buffer.used = true;
   }
 
-  #pieces(buffer: LiveBuffer) {
+  /** A read of the buffer and, where there may be one, of the first failure of the runs so far, which is cleared. */
+  #send(buffer: LiveBuffer): Download {
+    const { timeline } = this.#machine;
     this.#prepare(buffer, false);
-    return [
-      { address: this.#failure.address, bytes: statusBytes },
-      { address: buffer.block.address, bytes: buffer.bytes },
-    ];
+    const pieces = [{ address: buffer.block.address, bytes: buffer.bytes }];
+    if (this.#mayHaveFailed) pieces.push({ address: this.#failure.address, bytes: statusBytes });
+    const download = this.#downloads.send(pieces);
+    buffer.lastUse = timeline.latest;
+    // Behind the copy, so that each failure is in one read: what fails from now on belongs to the next.
+    if (this.#mayHaveFailed) this.#clearFailure(timeline);
+    this.#mayHaveFailed = false;
+    return download;
   }
 
-  #received([status, data]: readonly Uint8Array<ArrayBuffer>[], { dtype }: CudaBuffer, reported: number): HostArray {
-    const failure = readFailure(status as Uint8Array);
-    if (failure && reported === this.#reported && !this.#disposed) {
-      this.#reported++;
-      this.#machine.timeline.stream.fill(this.#failure.address, 0, statusBytes / 4);
+  #received([data, status]: readonly Uint8Array<ArrayBuffer>[], { dtype }: CudaBuffer): HostArray {
+    const failure = status && readFailure(status);
+    if (failure) {
       const label = this.#executables.get(failure.program)?.deref()?.failingLabel ?? "index";
       throw new IndexError(label, `index ${failure.index} is out of range for size ${failure.size}`);
     }
-    return new dtypes[dtype].hostView((data as Uint8Array).buffer);
+    return new dtypes[dtype].hostView((data as Uint8Array<ArrayBuffer>).buffer);
   }
 
   async read(handle: BufferHandle): Promise<HostArray> {
     const buffer = this.#live(handle, "read");
-    const reported = this.#reported;
-    const parts = await cudaErrorAsBackendError("read", () => this.#downloads.read(this.#pieces(buffer)));
-    return this.#received(parts, buffer, reported);
+    return cudaErrorAsBackendError("read", async () => {
+      const download = this.#send(buffer);
+      return this.#received(await this.#downloads.wait(download), buffer);
+    });
   }
 
   readSync(handle: BufferHandle): HostArray {
     const buffer = this.#live(handle, "read");
-    const parts = cudaErrorAsBackendError("read", () => this.#downloads.readSync(this.#pieces(buffer)));
-    return this.#received(parts, buffer, this.#reported);
+    return cudaErrorAsBackendError("read", () => {
+      const download = this.#send(buffer);
+      return this.#received(this.#downloads.waitSync(download), buffer);
+    });
   }
 
   free(handle: BufferHandle): void {
     // A tensor may outlive the backend: there is nothing left to free then.
     if (this.#disposed) return;
     const buffer = this.#live(handle, "free");
-    const { uploads, pool, timeline } = this.#machine;
-    // Whoever gets the block next must not be overtaken by a copy that is under way to it.
-    if (buffer.copy > 0) uploads.await(buffer.copy);
-    pool.free(buffer.block, timeline.submitted);
+    const { uploads, pool } = this.#machine;
+    try {
+      // Whoever gets the block next must not be overtaken by a copy that is under way to it.
+      if (buffer.copy > 0) uploads.await(buffer.copy);
+    } catch {
+      // After a fault nothing is under way, and the collector, which calls this too, is nobody to tell.
+    }
+    pool.free(buffer.block, buffer.lastUse);
     this.#bytes -= buffer.bytes;
     this.#buffers--;
     (buffer as CudaBuffer).block = undefined;
@@ -250,17 +280,50 @@ export class CudaBackend implements Backend {
     });
   }
 
+  /** Checks what a run is given, and puts down where it lies. */
+  #place(executable: CudaExecutable, handles: readonly BufferHandle[]): void {
+    const { specs, written } = executable;
+    if (handles.length !== specs.length)
+      throw new BackendError("cuda", `run: got ${handles.length} buffers, expected ${specs.length}`);
+    const run = ++this.#runs;
+    const addresses = this.#addresses;
+    for (let place = 0; place < handles.length; place++) {
+      const buffer = handles[place] as BufferHandle;
+      if (!this.#isLive(buffer)) throw this.#refusal(buffer, "run");
+      const { dtype, size } = specs[place] as Program["buffers"][number];
+      if (buffer.size !== size || buffer.dtype !== dtype) {
+        const got = `${buffer.dtype} of ${buffer.size}`;
+        throw new BackendError("cuda", `run: buffer ${place} is ${got}, expected ${dtype} of ${size}`);
+      }
+      // Kernels whose buffers differ run side by side.
+      if (buffer.run === run && (written[place] || written[buffer.place]))
+        throw new BackendError("cuda", `run: buffers ${buffer.place} and ${place} are one, which the run writes to`);
+      buffer.run = run;
+      buffer.place = place;
+      addresses[place] = buffer.block.address;
+    }
+  }
+
   run(executable: Executable, handles: readonly BufferHandle[], uniforms: readonly number[]): void {
-    if (!(executable instanceof CudaExecutable))
+    if (!(executable instanceof CudaExecutable) || executable.machine !== this.#machine)
       throw new BackendError("cuda", "run: the executable is another backend's");
-    const buffers = handles.map((handle) => this.#live(handle, "run"));
+    this.#checkAlive();
+    if (this.#addresses.length < handles.length) this.#addresses = new Float64Array(2 * handles.length);
+    this.#place(executable, handles);
+    // Nothing to run: outputs are the zeros that buffers begin with.
+    if (executable.state === undefined) return;
     cudaErrorAsBackendError("run", () => {
+      // Whatever there is too little memory for is asked for before anything changes.
+      executable.bind(this.#addresses);
       const { overwritten } = executable;
-      for (let i = 0; i < buffers.length; i++) this.#prepare(buffers[i] as LiveBuffer, overwritten[i] as boolean);
-      executable.run(
-        buffers.map(({ block }) => block.address),
-        uniforms,
-      );
+      const submission = this.#machine.timeline.submitted + 1;
+      for (let place = 0; place < handles.length; place++) {
+        const buffer = handles[place] as LiveBuffer;
+        if (buffer.blank || buffer.copy > 0) this.#prepare(buffer, overwritten[place] as boolean);
+        buffer.lastUse = submission;
+      }
+      if (executable.mayFail) this.#mayHaveFailed = true;
+      executable.send(uniforms);
     });
   }
 

@@ -50,13 +50,20 @@ export async function cuda(options: CudaOptions = {}): Promise<Backend> {
     const folder = options.cache === false ? undefined : (options.cache ?? defaultCacheFolder());
     const cache = folder === undefined ? undefined : new DiskCache(folder);
     cache?.prune();
-    return new CudaBackend({
-      libraries,
-      device: libraries.devices().find((device) => device.ordinal === ordinal) as DeviceInfo,
-      precision,
-      useCublasLt,
-      compilerThreads: availableParallelism(),
-      cache,
-    });
+    const context = libraries.createContext(ordinal);
+    try {
+      return new CudaBackend({
+        libraries,
+        context,
+        device: libraries.devices().find((device) => device.ordinal === ordinal) as DeviceInfo,
+        precision,
+        useCublasLt,
+        compilerThreads: availableParallelism(),
+        cache,
+      });
+    } catch (error) {
+      context.dispose();
+      throw error;
+    }
   });
 }

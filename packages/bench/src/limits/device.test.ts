@@ -30,14 +30,17 @@ describe("limits of devices", () => {
     expect(measuringRunners(runners, { ...devices, "cuda-2": "Another" }).length).toBe(3);
   });
 
-  it("are the best that any of them found; one that cannot tell is left out", async () => {
+  it("are the best that any of them found; one that cannot tell says why", async () => {
     const runners = [
       fake("cuda", "backend", ours),
       fake("pytorch", "peer", theirs),
       fake("other", "backend", { device: "Another" }),
     ];
     const devices = { cuda: "A GPU", pytorch: "A GPU", other: "Another" };
-    expect(await measureDevices(runners, devices)).toEqual([best]);
+    expect(await measureDevices(runners, devices)).toEqual({
+      limits: [best],
+      missing: [{ runner: "other", reason: "no device" }],
+    });
   });
 
   it("are kept by device", () => {

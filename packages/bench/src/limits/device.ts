@@ -20,24 +20,31 @@ export function measuringRunners(
   });
 }
 
-/** One after the other, each in a process of its own, since they share the device. A runner that cannot tell is left out. */
+export interface MeasuredDevices {
+  readonly limits: readonly DeviceLimits[];
+  /** Runners that could not tell, and why. */
+  readonly missing: readonly { readonly runner: string; readonly reason: string }[];
+}
+
+/** One after the other, each in a process of its own, since they share the device. */
 export async function measureDevices(
   runners: readonly Runner[],
   devices: Readonly<Record<string, string>>,
-): Promise<readonly DeviceLimits[]> {
-  let found: readonly DeviceLimits[] = [];
+): Promise<MeasuredDevices> {
+  let limits: readonly DeviceLimits[] = [];
+  const missing: { runner: string; reason: string }[] = [];
   for (const { name, launch, options } of measuringRunners(runners, devices)) {
     const process = new RunnerProcess(launch);
     try {
       await process.load(options);
-      found = bestDevices(found, [{ device: devices[name] as string, ...(await process.limits()) }]);
-    } catch {
-      // Another runner of the device answers, or there is no share of its limits to print.
+      limits = bestDevices(limits, [{ device: devices[name] as string, ...(await process.limits()) }]);
+    } catch (error) {
+      missing.push({ runner: name, reason: error instanceof Error ? error.message : String(error) });
     } finally {
       await process.stop();
     }
   }
-  return found;
+  return { limits, missing };
 }
 
 /** The better figures of two measurements, by device: a limit that something lowered is none. */

@@ -235,6 +235,18 @@ describe("updates", () => {
     expect(step().map(numbers)[0]).toEqual([2, 4, 6, 8]);
   });
 
+  it("leave an argument as it was that is the parameter's old value", () => {
+    const p = parameter([1, 2, 3]);
+    const step = compile((x: Tensor) => {
+      p.assign(mul(p, 2));
+      return sum(matmul(reshape(p, [1, 3]), reshape(x, [3, 1])));
+    });
+    expect(numbers(step(tensor([1, 2, 3])))).toEqual([28]);
+    // No copy, but a view of all of it: the same memory.
+    expect(numbers(step(reshape(p, [3])))).toEqual([4 * 28 * 2]);
+    expect(numbers(p)).toEqual([4, 8, 12]);
+  });
+
   it("that are not element by element get a copy", () => {
     const p = parameter([1, 2, 3]);
     const turn = compile(() => p.assign(p.flip(0)));

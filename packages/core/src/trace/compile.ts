@@ -9,7 +9,7 @@ import { BackendError } from "../graph/errors.ts";
 import { makeNode, type Node, topologicalOrder, type Uniform, upcomingNodeId } from "../graph/node.ts";
 import { currentBackend } from "../runtime/backend.ts";
 import { currentTrace, type Trace, withTrace } from "../runtime/context.ts";
-import { type Prepared, prepare, realize, withRealized } from "../runtime/evaluate.ts";
+import { type Prepared, prepare, realize, realizeOwned, withRealized } from "../runtime/evaluate.ts";
 import { meantBy } from "../runtime/failures.ts";
 import { Storage } from "../runtime/storage.ts";
 import { autocastDType } from "../tensor/autocast.ts";
@@ -70,7 +70,7 @@ interface Entry {
   readonly trace: Trace;
   readonly prepared: Prepared;
   readonly sources: readonly Storage[];
-  readonly assigned: readonly Storage[];
+  readonly assigned: ReadonlySet<Storage>;
   readonly outputs: readonly Node[];
   /** The result with placeholders where the outputs go. */
   readonly result: unknown;
@@ -150,7 +150,7 @@ function traceCall<Args extends unknown[]>(fn: (...args: Args) => unknown, args:
     trace,
     prepared,
     sources: structure.sources as Storage[],
-    assigned: targets,
+    assigned: new Set(targets),
     outputs,
     result: numbered(result),
     slots,
@@ -199,13 +199,19 @@ function restore(result: unknown, outputs: readonly Tensor[]): unknown {
   return result;
 }
 
+/** The memory of an argument, which the run must not write to: one that is a parameter's old value gets memory of its own. */
+function argument(node: Node, { assigned }: Entry): Storage {
+  const storage = realize(node);
+  return assigned.has(storage) ? realizeOwned(node) : storage;
+}
+
 function replay(entry: Entry, tensors: readonly Tensor[]): unknown {
   const { backend, trace, prepared, handles, uniforms } = entry;
   const results = entry.outputs.map((node) => Storage.allocate(backend, node.shape, node.dtype));
   for (const [i, slot] of prepared.slots.entries()) {
     if (slot.kind === "source") handles[i] = (entry.sources[slot.index] as Storage).handleOn(backend);
     else if (slot.kind === "output") handles[i] = (results[slot.index] as Storage).handleOn(backend);
-    else handles[i] = realize((tensors[slot.index] as Tensor).node).handleOn(backend);
+    else handles[i] = argument((tensors[slot.index] as Tensor).node, entry).handleOn(backend);
   }
   const undo: (() => void)[] = [];
   try {

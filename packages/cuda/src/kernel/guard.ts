@@ -6,9 +6,6 @@ export function kernelMayFail(kernel: Kernel): boolean {
   return kernel.kind === "scatterAdd" || accessesOf(kernel).some(({ at }) => at.dynamic !== undefined);
 }
 
-/** Whether anything in the Program may: then each run clears the status first. */
-export const programMayFail = (program: Program): boolean => program.kernels.some(kernelMayFail);
-
 /**
  * For each kernel: whether an earlier one may meet an index out of range while this one writes a buffer that outlives the
  * run. Temporaries may hold anything after a failure, so what only writes those is spared the question.

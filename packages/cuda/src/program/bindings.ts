@@ -45,6 +45,10 @@ class Changes {
     this.#list.push(index);
   }
 
+  clear(): void {
+    for (const index of this.#list.splice(0)) this.#marked[index] = 0;
+  }
+
   /** Calls `pass` for each; what it throws for is still there the next time. */
   pass(pass: (index: number) => void): void {
     for (let index = this.#list.at(-1); index !== undefined; index = this.#list.at(-1)) {
@@ -74,7 +78,7 @@ export class Bindings {
   /** Launches whose arguments have changed, and tables whose bytes have; at first all. */
   readonly changedLaunches: Changes;
   readonly changedTables: Changes;
-  /** What moves: the bound buffers in order, then these. */
+  /** What moves, as `mover`: the bound buffers in order, then these. */
   readonly arena: number;
   readonly scratch: number;
   readonly #addresses: Float64Array;
@@ -150,7 +154,15 @@ export class Bindings {
     view.setInt32(8 * word + 4, high, true);
   }
 
-  /** Bound buffer `mover`, or the arena or scratch memory, is at `address` now. */
+  /** The bound buffers are at these addresses now. */
+  moveBuffers(addresses: Float64Array): void {
+    const current = this.#addresses;
+    for (let place = 0; place < this.arena; place++) {
+      if (current[place] !== addresses[place]) this.move(place, addresses[place] as number);
+    }
+  }
+
+  /** What `mover` stands for is at `address` now. */
   move(mover: number, address: number): void {
     if (this.#addresses[mover] === address) return;
     this.#addresses[mover] = address;

@@ -52,8 +52,9 @@ let executables = 0;
 export class CudaExecutable implements Executable {
   readonly program: Program;
   readonly machine: Machine;
-  /** For every bound buffer: its spec, whether a run writes to it, and whether it writes all of it before anything reads it. */
+  /** The bound buffers, in order. */
   readonly specs: Program["buffers"];
+  /** For each of them: whether a run writes to it, and whether it writes all of it before anything reads it. */
   readonly written: readonly boolean[];
   readonly overwritten: readonly boolean[];
   /** Shown in failures; never 0. */
@@ -179,14 +180,17 @@ export class CudaExecutable implements Executable {
     const { arena, scratch, context } = this.machine;
     bindings.move(bindings.arena, arena.address(this.program.arenaBytes));
     bindings.move(bindings.scratch, scratch.address(this.#scratchBytes));
-    for (let place = 0; place < this.specs.length; place++) bindings.move(place, addresses[place] as number);
+    bindings.moveBuffers(addresses);
     const { address } = this.state;
     bindings.changedTables.pass((table) => {
       const { offset, bytes } = bindings.tables[table] as Bindings["tables"][number];
       const { uploads } = this.machine;
       uploads.await(uploads.send(address + offset, bytes, this.#lastRun));
     });
-    this.#sequence ??= context.createSequence(this.#native());
+    if (this.#sequence === undefined) {
+      this.#sequence = context.createSequence(this.#native());
+      bindings.changedLaunches.clear();
+    }
     const sequence = this.#sequence;
     bindings.changedLaunches.pass((launch) => {
       sequence.setArguments(launch, bindings.values[launch] as readonly number[]);
@@ -227,8 +231,12 @@ export class CudaExecutable implements Executable {
     try {
       this.#sequence.launch(timeline.stream, bytes > 0 ? this.state.address : 0, from, bytes, event);
     } catch (error) {
-      // Part of it may be under way: what is free again after it must wait for that part.
-      event.record(timeline.stream);
+      // Part of it may be under way, which whatever comes after this submission must wait for.
+      try {
+        event.record(timeline.stream);
+      } catch {
+        // After a fault nothing is.
+      }
       throw error;
     }
   }

@@ -122,7 +122,7 @@ function results(report: BenchReport, backend: string): string {
 }
 
 function conformance(name: string, outcome: ConformanceOutcome): string {
-  if ("problem" in outcome) return `- ${name}: did not run: ${outcome.problem.split("\n").at(-1)}`;
+  if ("problem" in outcome) return `- ${name}: did not run: ${outcome.problem.split("\n")[0]}`;
   const { passed, failed, expectedFailures, notApplicable, duration } = outcome.report;
   const counts = `${count(passed)} passed, ${failed} failed, ${expectedFailures} expected failures, ${notApplicable} not applicable`;
   return `- ${name}: ${counts}, ${duration.toFixed(0)} s`;

@@ -83,6 +83,7 @@ export function parseOptions(argv: readonly string[], here: string): RunOptions 
     },
   });
   const [backend] = listed(values.backend, Object.keys(creators) as BackendName[], "backend") as [BackendName];
+  const asked = listed(values.parts, parts, "part");
   const only = values.only ?? (values.quick ? quick.workloads : shown);
   const cases = values.cases ?? (values.quick ? quick.cases : undefined);
   // On a processor the comparison is asked for by naming a Python or peers.
@@ -90,7 +91,7 @@ export function parseOptions(argv: readonly string[], here: string): RunOptions 
   const peers = values.peers ?? (compared ? usualPeers.join() : "none");
   return {
     backend,
-    parts: listed(values.parts, parts, "part"),
+    parts: parts.filter((part) => asked.includes(part)),
     workloads: findWorkloads(only),
     peers: peers === "none" ? [] : listed(peers, peerNames, "peer"),
     python: values.python ?? "python3",
