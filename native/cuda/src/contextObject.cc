@@ -18,6 +18,7 @@ std::vector<ContextObject::Descriptor> ContextObject::properties() {
       method<&ContextObject::createProduct>("createProduct"),
       method<&ContextObject::memoryInfo>("memoryInfo"),
       method<&ContextObject::synchronize>("synchronize"),
+      method<&ContextObject::adjustExternalMemory>("adjustExternalMemory"),
       method<&ContextObject::dispose>("dispose"),
   };
 }
@@ -61,6 +62,12 @@ Napi::Value ContextObject::memoryInfo(const Napi::CallbackInfo& info) {
   result.Set(0u, Napi::Number::New(info.Env(), static_cast<double>(free)));
   result.Set(1u, Napi::Number::New(info.Env(), static_cast<double>(total)));
   return result;
+}
+
+Napi::Value ContextObject::adjustExternalMemory(const Napi::CallbackInfo& info) {
+  const double bytes = info[0].IsNumber() ? info[0].As<Napi::Number>().DoubleValue() : 0;
+  const std::int64_t total = Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<std::int64_t>(bytes));
+  return Napi::Number::New(info.Env(), static_cast<double>(total));
 }
 
 Napi::Value ContextObject::synchronize(const Napi::CallbackInfo& info) {

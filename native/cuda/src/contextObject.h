@@ -24,6 +24,7 @@ class ContextObject final : public Wrapped<ContextObject, Context> {
   Napi::Value createProduct(const Napi::CallbackInfo& info);
   Napi::Value memoryInfo(const Napi::CallbackInfo& info);
   Napi::Value synchronize(const Napi::CallbackInfo& info);
+  Napi::Value adjustExternalMemory(const Napi::CallbackInfo& info);
 };
 
 }  // namespace thalweg

@@ -60,7 +60,7 @@ __device__ inline void placeScalars(typename Tile::Element* tile, const typename
 #pragma unroll
   for (int i = 0; i < Shares::ITEMS; i++) {
     if (Shares::exists(i))
-      tile[Tile::at(Shares::line(i), Shares::k(i))] = Tile::convert((typename Tile::Compute)Source::decode(fetched[i]));
+      tile[Tile::at(Shares::line(i), Shares::k(i))] = elementFrom<Tile, Source>(fetched[i]);
   }
 }
 
@@ -246,8 +246,7 @@ struct PlaneLoader {
       const int line = Shares::line(i), k = Shares::k(i);
       Vec<typename Tile::Element, NEIGHBOURS> values;
 #pragma unroll
-      for (int j = 0; j < NEIGHBOURS; j++)
-        values.v[j] = Tile::convert((typename Tile::Compute)Source::decode(fetched[i].v[j]));
+      for (int j = 0; j < NEIGHBOURS; j++) values.v[j] = elementFrom<Tile, Source>(fetched[i].v[j]);
       if (Tile::ALONG_K) {
         putNeighbours<Tile, NEIGHBOURS>(tile, line, k, values);
       } else {

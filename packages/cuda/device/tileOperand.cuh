@@ -11,39 +11,58 @@ struct PacketOf {
   using Type = Packet<T, count>;
 };
 
-// What elements of shared memory are made of, and how values become that.
+// What elements of shared memory are made of, and how values become that. `Plain`: elements that lie in global memory as
+// they will lie in shared memory.
 struct FloatElement {
   using Type = float;
+  using Plain = Float32;
   using Compute = float;
   __device__ static inline float convert(float x) { return x; }
 };
 struct DoubleElement {
   using Type = double;
+  using Plain = Float64;
   using Compute = double;
   __device__ static inline double convert(double x) { return x; }
 };
 // Integers of either sign: sums and products that wrap have the same bits.
 struct WordElement {
   using Type = unsigned;
+  using Plain = UInt32;
   using Compute = unsigned;
   __device__ static inline unsigned convert(unsigned x) { return x; }
 };
 // float32 rounded to 10 bits of fraction.
 struct Tf32Element {
   using Type = unsigned;
+  using Plain = void;
   using Compute = float;
   __device__ static inline unsigned convert(float x) { return toTf32(x); }
 };
 struct BFloat16Element {
   using Type = unsigned short;
+  using Plain = BFloat16;
   using Compute = float;
   __device__ static inline unsigned short convert(float x) { return toBFloat16(x); }
 };
 struct Float16Element {
   using Type = unsigned short;
+  using Plain = Float16;
   using Compute = float;
   __device__ static inline unsigned short convert(float x) { return toFloat16(x); }
 };
+
+template <class A, class B>
+constexpr bool sameType = false;
+template <class A>
+constexpr bool sameType<A, A> = true;
+
+// An element of shared memory from one of global memory.
+template <class Tile, class Source>
+__device__ inline typename Tile::Element elementFrom(typename Source::Storage stored) {
+  if constexpr (sameType<typename Tile::Plain, Source>) return stored;
+  else return Tile::convert((typename Tile::Compute)Source::decode(stored));
+}
 
 // Neighbouring lines are neighbours in memory; PAD elements between one step of k and the next keep banks apart.
 template <class E, int LINE_COUNT, int DEPTH_COUNT, int PAD>
@@ -150,7 +169,7 @@ struct StridedLoader {
       const int line = Shares::line(i), k = Shares::k(i);
       Vec<typename Tile::Element, WIDTH> values;
 #pragma unroll
-      for (int j = 0; j < WIDTH; j++) values.v[j] = Tile::convert((typename Tile::Compute)Source::decode(fetched[i].v[j]));
+      for (int j = 0; j < WIDTH; j++) values.v[j] = elementFrom<Tile, Source>(fetched[i].v[j]);
       if (FETCH_ALONG_K == Tile::ALONG_K) {
         putNeighbours<Tile, WIDTH>(tile, line, k, values);
       } else {

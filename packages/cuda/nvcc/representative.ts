@@ -127,6 +127,11 @@ const programs: Readonly<Record<string, () => Program>> = {
   ),
   "sums over rows": unary((x) => [sum(x, { axis: 1 }), argMax(x, { axis: 1 })], [4096, 300]),
   "sums over columns": unary((x) => [sum(x, { axis: 0 }), max(x, { axis: 0 })], [4096, 300]),
+  "sums over long columns, bfloat16": unary(
+    (x) => [sum(x, { axis: 0 }), max(x, { axis: 0 })],
+    [60_000, 512],
+    "bfloat16",
+  ),
   "sums over outer and inner axes": unary((x) => variance(x, { axis: [0, 2, 3] }), [32, 64, 28, 28]),
   "sum of everything": unary((x) => [sum(x), logSumExp(x)], [1 << 22]),
   "sum of everything, float64": unary((x) => mean(x), [100_000], "float64"),

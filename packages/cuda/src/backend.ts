@@ -87,6 +87,8 @@ export class CudaBackend implements Backend {
   /** By number, for what a failure says of where it happened. */
   readonly #executables = new Map<number, WeakRef<CudaExecutable>>();
   #bytes = 0;
+  /** Bytes the engine knows of. */
+  #told = 0;
   #buffers = 0;
   #runs = 0;
   /** Of the buffers of the run that is being sent. */
@@ -145,7 +147,8 @@ export class CudaBackend implements Backend {
       kernels: new Set(kernelKinds),
       blocking: true,
       asynchronous: true,
-      device: device.name,
+      // An emulated device is this machine's processor.
+      ...(libraries.emulated ? {} : { device: device.name }),
       threads: 1,
     };
   }
@@ -174,12 +177,24 @@ export class CudaBackend implements Backend {
     return handle;
   }
 
+  /**
+   * Counts the bytes of buffers, and tells the engine, which sees small handles only: how much hangs on them decides when it
+   * is worth collecting. Small changes are saved up, as each call costs more than a buffer does.
+   */
+  #hold(bytes: number): void {
+    this.#bytes += bytes;
+    const untold = this.#bytes - this.#told;
+    if (Math.abs(untold) < 2 ** 20) return;
+    this.#told = this.#bytes;
+    this.#context.adjustExternalMemory(untold);
+  }
+
   allocate(dtype: DType, size: number): BufferHandle {
     this.#checkAlive();
     return cudaErrorAsBackendError("allocate", () => {
       const block = this.#machine.pool.allocate(size * bytesPerElement(dtype));
       const buffer = new CudaBuffer(this, dtype, size, block);
-      this.#bytes += buffer.bytes;
+      this.#hold(buffer.bytes);
       this.#buffers++;
       return buffer;
     });
@@ -265,7 +280,7 @@ export class CudaBackend implements Backend {
       // After a fault nothing is under way, and the collector, which calls this too, is nobody to tell.
     }
     pool.free(buffer.block, buffer.lastUse);
-    this.#bytes -= buffer.bytes;
+    this.#hold(-buffer.bytes);
     this.#buffers--;
     (buffer as CudaBuffer).block = undefined;
   }
@@ -335,6 +350,7 @@ export class CudaBackend implements Backend {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#context.adjustExternalMemory(-this.#told);
     const { timeline, pool, uploads, slots, functions, products } = this.#machine;
     try {
       this.#context.synchronize();

@@ -40,6 +40,17 @@ describe("products with few rows", () => {
     check([along, across]);
   });
 
+  it("leaves room in static shared memory for the numbers that a block shares", () => {
+    for (let rows = 1; rows <= 8; rows++) {
+      for (const storage of [["float32", "bfloat16", "float32"], undefined] as const) {
+        const dtype = storage ? "float32" : "float64";
+        const program = productProgram(rows, 4096, 512, { dtype, ...(storage ? { storage } : {}), b: "packedLines" });
+        const width = planFor(program)?.large.width as number;
+        expect(8 * rows * 32 * width * (storage ? 4 : 8)).toBeLessThanOrEqual(47 * 1024);
+      }
+    }
+  });
+
   it("has all dtypes", () => {
     for (const dtype of ["float64", "int32"] as const) {
       check([productProgram(3, 300, 66, { dtype, b: "packedK" }), productProgram(8, 300, 66, { dtype, body: "long" })]);

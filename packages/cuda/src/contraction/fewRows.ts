@@ -19,8 +19,8 @@ const warps = threads / 32;
 /** Steps that a thread takes at least, where k is divided over blocks. */
 const stepsPerPart = 8;
 
-/** Bytes of shared memory that need not be asked for. */
-const mostShared = 48 * 1024;
+/** Bytes of shared memory that need not be asked for, but for a few numbers that the block shares. */
+const mostShared = 47 * 1024;
 
 interface Plan {
   readonly product: Product;
@@ -41,8 +41,8 @@ function widest(rows: number, { dtype }: Product): number {
   return 2 ** Math.floor(Math.log2(sums));
 }
 
-/** Undefined where tiles are the better way. */
-export function planFewRows(given: Product, target: Target): Plan | undefined {
+/** Undefined where tiles are the better way. `mayShare`: several blocks may share a sum. */
+export function planFewRows(given: Product, target: Target, mayShare = true): Plan | undefined {
   const product = given.rows <= given.columns ? given : swapped(given);
   const { rows, columns, depth, a, b } = product;
   if (rows > mostRows || columns * depth < leastElements || depth < leastDepth) return undefined;
@@ -56,7 +56,7 @@ export function planFewRows(given: Product, target: Target): Plan | undefined {
   const blocks = Math.ceil(columns / perBlock) * batchSize(product);
   const step = large.alongDepth ? 32 * large.width : warps;
   const most = Math.floor(depth / (step * stepsPerPart));
-  const wanted = Math.max(1, Math.min(most, Math.ceil((2 * target.multiprocessors) / blocks)));
+  const wanted = mayShare ? Math.max(1, Math.min(most, Math.ceil((2 * target.multiprocessors) / blocks))) : 1;
   const partDepth = Math.ceil(Math.ceil(depth / wanted) / step) * step;
   return { product, large, together, columns: perBlock, warpColumns, parts: Math.ceil(depth / partDepth), partDepth };
 }

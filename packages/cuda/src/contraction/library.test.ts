@@ -41,6 +41,7 @@ describe("products by cuBLASLt", () => {
       biasType: 0,
       workspaceBytes: workspace,
       choice: 0,
+      alignment: 16,
     });
     expect([a, b, d]).toEqual([1, 0, 3].map((buffer) => ({ kind: "buffer", buffer, offset: 0 })));
     expect(place).toEqual({ kind: "scratch", offset: 0 });

@@ -3,7 +3,7 @@ import { bytesPerElement, type DType, type Program } from "@thalweg/core/backend
 import type { Argument, ProductLaunch } from "../kernel/launch.ts";
 import type { ProductDescription, ProductMatrix } from "../native/addon.ts";
 import type { Target } from "../target.ts";
-import { isAligned, type LibraryEpilogue } from "./libraryEpilogue.ts";
+import { isAligned, type LibraryEpilogue, productAlignment } from "./libraryEpilogue.ts";
 import { batchSize, type Product, type Side } from "./product.ts";
 
 /** cudaDataType_t. */
@@ -107,6 +107,8 @@ export function describeProduct(
     biasType: dataType(result.dtype),
     workspaceBytes: workspaceBytes(target),
     choice: 0,
+    // As far as offsets and strides are checked.
+    alignment: productAlignment,
   };
 }
 

@@ -25,8 +25,9 @@ export interface LibraryEpilogue {
 }
 
 /** cuBLASLt's kernels move up to 16 bytes at once, and are chosen as if everything were aligned so. */
+export const productAlignment = 16;
 export const isAligned = (dtype: DType, ...elements: readonly number[]): boolean =>
-  elements.every((element) => (element * bytesPerElement(dtype)) % 16 === 0);
+  elements.every((element) => (element * bytesPerElement(dtype)) % productAlignment === 0);
 
 class Matcher {
   readonly #product: Product;

@@ -1,7 +1,8 @@
 /** What the texts of all products have in common. */
-import { mayOverlap, type Program } from "@thalweg/core/backend";
+import { type Instruction, mayOverlap, type Program } from "@thalweg/core/backend";
 import type { Parameter } from "../kernel/kernelLaunch.ts";
-import { type IndexType, storageType } from "../source/index.ts";
+import type { KernelContext } from "../kernel/launch.ts";
+import { bodyNeeds, type IndexType, storageType } from "../source/index.ts";
 import type { Product } from "./product.ts";
 
 /** int where no offset, and no step of a loader past the end, leaves its range. */
@@ -11,6 +12,13 @@ export function indexTypeOf({ a, b, epilogue }: Product, program: Program): Inde
   const near = [a, b].every(({ line, depth }) => Math.max(Math.abs(line), Math.abs(depth)) < 2 ** 24);
   return small && near ? "int" : "long long";
 }
+
+/**
+ * Whether blocks may divide sums among them, the last to come having the whole. Not where some would stop at once since an
+ * index was out of range, which the kernel's own epilogue may find while others have not begun: nobody would be the last.
+ */
+export const mayShareSums = (epilogue: readonly Instruction[], { guarded }: Pick<KernelContext, "guarded">): boolean =>
+  !(guarded && bodyNeeds(epilogue).status);
 
 /** Statements that give each batch variable a name, from the name of the element's number; the names. */
 export function batchNames(product: Product, element: string, index: IndexType): { text: string; names: string[] } {

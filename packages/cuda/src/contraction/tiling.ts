@@ -127,7 +127,8 @@ function cyclesOf(tile: Tile, blocks: number, steps: number, parts: number, elem
   return launchCycles + Math.max(alone, together) + combine;
 }
 
-export function chooseTiling(sizes: Sizes, element: Element, target: Target): Tiling {
+/** `mayShare`: several blocks may share a sum. */
+export function chooseTiling(sizes: Sizes, element: Element, target: Target, mayShare = true): Tiling {
   const candidates = tilesOf(element).flatMap((tile) => {
     const tileRows = Math.ceil(sizes.rows / tile.rows);
     const tileColumns = Math.ceil(sizes.columns / tile.columns);
@@ -137,7 +138,7 @@ export function chooseTiling(sizes: Sizes, element: Element, target: Target): Ti
       const steps = Math.ceil(allSteps / wanted);
       const parts = Math.ceil(allSteps / steps);
       const fewTiles = tiles < 2 * target.multiprocessors;
-      if (wanted > 1 && (parts !== wanted || steps < stepsPerPart || !fewTiles)) return [];
+      if (wanted > 1 && (!mayShare || parts !== wanted || steps < stepsPerPart || !fewTiles)) return [];
       const cycles = cyclesOf(tile, tiles * parts, steps, parts, element, target);
       return [{ tile, tileRows, tileColumns, parts, partDepth: steps * tile.depth, cycles }];
     });

@@ -3,6 +3,7 @@
  * element of the result, whose windows its neighbours have just brought into the cache.
  */
 import { type ConvolutionKernel, type DType, isExpensive } from "@thalweg/core/backend";
+import { mayShareSums } from "../contraction/productText.ts";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext } from "../kernel/launch.ts";
 import { bodyParameters, type IndexType, storageTag } from "../source/index.ts";
@@ -94,7 +95,8 @@ export function directWeights(
   const together = Math.min(taps, mostTaps);
   const chunks = Math.ceil(taps / together);
   const results = geometry.groups * rows * channels * chunks;
-  const wanted = Math.ceil((4 * context.target.multiprocessors) / results);
+  const mayShare = mayShareSums(epilogue.body, context);
+  const wanted = mayShare ? Math.ceil((4 * context.target.multiprocessors) / results) : 1;
   const parts = Math.max(1, Math.min(mostParts, wanted, Math.floor(depth / (threads * pixelsPerThread))));
   const partDepth = Math.ceil(depth / parts);
   const split = parts > 1;

@@ -1,6 +1,7 @@
 /** A form of a convolution by tiles: device/tile.cuh put together with the loaders of device/convolution.cuh. */
 import { type ConvolutionKernel, type DType, isExpensive, mayOverlap } from "@thalweg/core/backend";
 import { type Element, elementOf } from "../contraction/element.ts";
+import { mayShareSums } from "../contraction/productText.ts";
 import { chooseTiling } from "../contraction/tiling.ts";
 import { kernelLaunch, type Parameter } from "../kernel/kernelLaunch.ts";
 import type { CompiledKernel, KernelContext } from "../kernel/launch.ts";
@@ -49,6 +50,7 @@ export function multiplyForm(
     { batch: groups, rows, columns, depth: Math.max(1, depth) },
     element,
     target,
+    mayShareSums(epilogue.body, context),
   );
   const tiles = tileRows * tileColumns;
   const { parameters, slots } = bodyParameters([epilogue.body], epilogue.buffers, program);

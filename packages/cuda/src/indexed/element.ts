@@ -24,5 +24,5 @@ export function bufferParameter(
   };
 }
 
-/** The integer that counts up to `most`. */
-export const indexFor = (most: number): "int" | "long long" => (most < 2 ** 31 - 2 ** 16 ? "int" : "long long");
+/** The integer that counts up to `most`, and one step of a whole grid past it: those are of at most 65535 blocks of 256. */
+export const indexFor = (most: number): "int" | "long long" => (most < 2 ** 31 - 2 ** 25 ? "int" : "long long");

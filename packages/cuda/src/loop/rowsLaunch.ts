@@ -20,7 +20,7 @@ import { decompose } from "./rowsDecompose.ts";
 import { Hazards } from "./rowsHazards.ts";
 import type { KeptValues } from "./rowsKept.ts";
 import { keptBytes, type RowPlan, type RowSpace, workOf } from "./rowsPlan.ts";
-import { isReduction, TeamReduction } from "./rowsReduce.ts";
+import { type CombinePart, isReduction, meetingBytes, meetingName, TeamReduction } from "./rowsReduce.ts";
 import type { RowPart } from "./rowsSplit.ts";
 
 /** Memory of a launch beside the Program's buffers. */
@@ -54,6 +54,9 @@ export class RowLaunch {
   readonly #chunks: number;
   readonly #rest: boolean;
   #prefixes = 0;
+  /** Bytes of the memory in which warps meet that hold what some may not have read yet, and the most there are. */
+  #meetingUsed = 0;
+  #meetingMost = 0;
   sharedBytes = 0;
 
   constructor(around: RowSurroundings, part: RowPart, last: boolean) {
@@ -80,7 +83,9 @@ export class RowLaunch {
   }
 
   get text(): string {
-    return this.#lines.join("\n");
+    const bytes = this.#meetingMost;
+    const meeting = bytes === 0 ? [] : [`__shared__ __align__(16) unsigned char ${meetingName}[${bytes}];`];
+    return [...meeting, ...this.#lines].join("\n");
   }
 
   #write(...lines: readonly string[]): void {
@@ -302,14 +307,31 @@ export class RowLaunch {
 
   /** Makes one value of each row's accumulators: their names, which all threads of its team have. */
   #combine(reductions: readonly TeamReduction[], suffix: string): string[][] {
-    const combined = reductions.map((reduction) => reduction.combine(suffix));
-    this.#write(...combined.map(({ before }) => before));
-    if (reductions.length > 0 && TeamReduction.crossesWarps(this.#around.plan)) {
-      this.#write("__syncthreads();");
-      this.#hazards.met();
+    const parts = reductions.map((reduction) => reduction.combine(suffix));
+    let waiting: CombinePart[] = [];
+    const meet = (): void => {
+      if (waiting.some(({ bytes }) => bytes > 0)) {
+        this.#write("__syncthreads();");
+        this.#hazards.met();
+      }
+      this.#write(...waiting.map(({ after }) => after));
+      waiting = [];
+    };
+    for (const part of parts.flat()) {
+      const bytes = Math.ceil(part.bytes / 16) * 16;
+      if (this.#meetingUsed + bytes > meetingBytes) {
+        // All have read what lies there before it is written over.
+        meet();
+        this.#write("__syncthreads();");
+        this.#meetingUsed = 0;
+      }
+      this.#write(part.before(this.#meetingUsed));
+      this.#meetingUsed += bytes;
+      this.#meetingMost = Math.max(this.#meetingMost, this.#meetingUsed);
+      waiting.push(part);
     }
-    this.#write(...combined.map(({ after }) => after));
-    return combined.map(({ names }) => names);
+    meet();
+    return parts.map((own) => own.map(({ name }) => name));
   }
 
   /** The results become values that later stages see. */

@@ -15,6 +15,7 @@ import {
   sizeOf,
 } from "@thalweg/core/backend";
 import { type KeptValues, nothingKept } from "./rowsKept.ts";
+import { meetingBytes } from "./rowsReduce.ts";
 
 export interface RowSpace {
   readonly outer: readonly number[];
@@ -53,8 +54,8 @@ const mostSplits = 2048;
 const longestRun = 2048;
 /** Simple instructions that a stage may be written out to. */
 const writtenOut = 4096;
-/** Shared memory that is left to the reductions themselves. */
-const sharedReserve = 8 * 1024;
+/** Shared memory that is left to the reductions themselves, and to a few numbers that blocks share. */
+const sharedReserve = meetingBytes + 1024;
 
 type Access = Instruction & ({ readonly op: "load" } | { readonly op: "store" });
 const isAccess = (instruction: Instruction): instruction is Access =>

@@ -1,4 +1,8 @@
+import type { DType, Kernel } from "@thalweg/core/backend";
 import { describe, expect, test } from "vitest";
+import { compileKernel } from "../kernel/compileKernel.ts";
+import type { KernelLaunch } from "../kernel/launch.ts";
+import { testTarget } from "../testKernel.ts";
 import { at, buffer, differenceOf, load, loopProgram, numbers, reduce, store } from "../testLoops.ts";
 import { bothWays, functions, reduction, run } from "./testRows.ts";
 
@@ -107,5 +111,51 @@ describe("one reduction", () => {
     expect(run(reduction("sum", 1, size, [size, 1]), new Float32Array(size).fill(1))[1]).toEqual([size]);
     const three = new Float32Array(3 * size).fill(1);
     expect(run(reduction("sum", 3, size, [1, 3]), three)[1]).toEqual([size, size, size]);
+  });
+});
+
+describe("several reductions", () => {
+  /** Of one matrix along its columns, or rows. */
+  const several = (rows: number, columns: number, strides: readonly number[], fns: readonly string[], dtype: DType) => {
+    const results = fns.map((fn) => buffer(rows, "output", fn.startsWith("arg") ? "int32" : "float32"));
+    return loopProgram({
+      buffers: [buffer(rows * columns, "input", dtype), ...results],
+      outer: [rows],
+      inner: [columns],
+      stages: [
+        ["inner", [load(0, at(strides)), ...fns.map((fn) => reduce(fn, 0))]],
+        ["outer", fns.map((_fn, i) => store(1 + i, at([1, 0]), 1 + i))],
+      ],
+    });
+  };
+
+  test("of blocks of any size leave room in static shared memory", () => {
+    for (const [rows, columns, fns] of [
+      [512, 60_000, ["sum", "sum"]],
+      [4096, 1_000_000, ["argMax", "argMin", "sum", "max", "min", "prod"]],
+      [31, 60_000, ["argMax", "argMin", "sum", "max"]],
+    ] as const) {
+      for (const strides of bothWays(rows, columns)) {
+        const program = several(rows, columns, strides, fns, "bfloat16");
+        const context = { program, target: testTarget, guarded: false };
+        for (const launch of compileKernel(program.kernels[0] as Kernel, context).launches) {
+          const { source, block, sharedBytes } = launch as KernelLaunch;
+          const bytes = Number(/unsigned char meeting\[(\d+)\]/.exec(source)?.[1] ?? 0);
+          expect(source.match(/__shared__/g)?.length).toBe(bytes === 0 ? undefined : 1);
+          expect(bytes + sharedBytes).toBeLessThan(17 * 1024);
+          expect(block[0] % 32).toBe(0);
+        }
+      }
+    }
+  });
+
+  test("use the memory in which warps meet again and again", () => {
+    const fns = ["argMax", "argMin", "sum", "max", "min", "argMax"] as const;
+    const programs = [
+      several(31, 20_000, [1, 31], fns, "float32"),
+      several(64, 3000, [1, 64], fns, "bfloat16"),
+      several(3, 9000, [9000, 1], fns, "float32"),
+    ];
+    expect(differenceOf(programs, { tolerance: 1e-4 })).toBeUndefined();
   });
 });

@@ -18,6 +18,22 @@ const operations: Readonly<Record<ReduceOp, string>> = {
 
 const bytesOf: Readonly<Record<ComputeDType, number>> = { float32: 4, float64: 8, int32: 4, uint32: 4, bool: 1 };
 
+/** Shared memory in which warps meet, for all reductions of a launch, and what it is called. */
+export const meetingBytes = 16 * 1024;
+export const meetingName = "meeting";
+
+/** How the accumulators of one of a thread's rows become one value. */
+export interface CombinePart {
+  /** Of the value, which all threads of the team have after. */
+  readonly name: string;
+  /** Shared memory it needs; 0: warps need not meet. */
+  readonly bytes: number;
+  /** Statements before the barrier; `place`: byte of the shared memory. */
+  readonly before: (place: number) => string;
+  /** Statements after it. */
+  readonly after: string;
+}
+
 /** One reduction of a stage, in the threads of its teams. */
 export class TeamReduction {
   readonly instruction: Reduction;
@@ -100,49 +116,48 @@ export class TeamReduction {
     return mode === "rows" ? team > 32 : team > 1 && team * teams > 32;
   }
 
-  /** Statements before the barrier, and after it; `suffix` tells several rounds apart. */
-  combine(suffix: string): { before: string; after: string; names: string[] } {
-    const { mode, team, teams, width } = this.#plan;
+  /**
+   * What makes one value of each row's accumulators, a part for each of the thread's rows; `suffix` tells several rounds
+   * apart. Where warps have to meet, each part needs shared memory of its own until all have read what it left there.
+   */
+  combine(suffix: string): CombinePart[] {
+    const { mode, team, teams } = this.#plan;
     const partial = `${this.#name}${suffix}`;
     const inWarp = this.#inWarp();
-    const names = inWarp.map((_value, lane) => `${partial}v${lane}`);
     if (!TeamReduction.crossesWarps(this.#plan)) {
-      const after = inWarp.map((value, lane) => `const ${this.type} ${names[lane]} = ${value};`).join("\n");
-      return { before: "", after, names };
+      return inWarp.map((value, lane) => ({
+        name: `${partial}v${lane}`,
+        bytes: 0,
+        before: () => "",
+        after: `const ${this.type} ${partial}v${lane} = ${value};`,
+      }));
     }
     const warps = (team * teams) / 32;
-    if (mode === "rows") {
-      const end = 2 ** Math.ceil(Math.log2(warps));
-      const slot = `threadIdx.x % ${end}`;
-      const read = end === warps ? `${partial}[${slot}]` : `${slot} < ${warps} ? ${partial}[${slot}] : ${this.start}`;
+    return inWarp.map((value, lane): CombinePart => {
+      const [name, own, at] = [`${partial}v${lane}`, `${partial}w${lane}`, `${partial}s${lane}`];
+      const begin = (place: number): string => `${this.type}* const ${at} = (${this.type}*)(${meetingName} + ${place});
+const ${this.type} ${own} = ${value};\n`;
+      if (mode === "rows") {
+        const end = 2 ** Math.ceil(Math.log2(warps));
+        const slot = `threadIdx.x % ${end}`;
+        const read = end === warps ? `${at}[${slot}]` : `${slot} < ${warps} ? ${at}[${slot}] : ${this.start}`;
+        return {
+          name,
+          bytes: warps * this.bytes,
+          before: (place) => `${begin(place)}if (threadIdx.x % 32 == 0) ${at}[threadIdx.x / 32] = ${own};`,
+          after: `const ${this.type} ${name} = reduceLanes<${this.operation}, 1, ${end}>(${read});`,
+        };
+      }
       return {
-        before: `__shared__ ${this.type} ${partial}[${warps}];
-const ${this.type} ${partial}w = ${inWarp[0]};
-if (threadIdx.x % 32 == 0) ${partial}[threadIdx.x / 32] = ${partial}w;`,
-        after: `const ${this.type} ${names[0]} = reduceLanes<${this.operation}, 1, ${end}>(${read});`,
-        names,
-      };
-    }
-    const line = teams * width;
-    const writes = inWarp.map((value, lane) => `const ${this.type} ${partial}w${lane} = ${value};`);
-    const places = inWarp.map(
-      (_v, lane) => `${partial}[threadIdx.x / 32 * ${line} + ${lane * teams} + team] = ${partial}w${lane};`,
-    );
-    const reads = names.map((name, lane) => `${this.type} ${name} = ${partial}[${lane * teams} + team];`);
-    const sums = names.map((name, lane) => this.addTo(name, `${partial}[w * ${line} + ${lane * teams} + team]`));
-    return {
-      before: `__shared__ ${this.type} ${partial}[${warps * line}];
-${writes.join("\n")}
-if (threadIdx.x % 32 < ${teams}) {
-${places.join("\n")}
-}`,
-      after: `${reads.join("\n")}
+        name,
+        bytes: warps * teams * this.bytes,
+        before: (place) =>
+          `${begin(place)}if (threadIdx.x % 32 < ${teams}) ${at}[threadIdx.x / 32 * ${teams} + team] = ${own};`,
+        after: `${this.type} ${name} = ${at}[team];
 #pragma unroll
-for (int w = 1; w < ${warps}; w++) {
-${sums.join("\n")}
-}`,
-      names,
-    };
+for (int w = 1; w < ${warps}; w++) ${this.addTo(name, `${at}[w * ${teams} + team]`)}`,
+      };
+    });
   }
 
   /** The value that later stages see, of what `combine` gave. */

@@ -103,6 +103,8 @@ export interface NativeContext {
   /** `[free, total]` bytes of the device. */
   memoryInfo(): readonly [number, number];
   synchronize(): void;
+  /** Tells the JavaScript engine that its objects hold so many bytes more (or fewer) outside of its heap; gives what it knows of now. */
+  adjustExternalMemory(bytes: number): number;
   /** Waits for what is running, then gives back everything made in the context; using any of that throws `DISPOSED`. */
   dispose(): void;
 }

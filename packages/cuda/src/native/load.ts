@@ -32,7 +32,9 @@ export class CudaUnavailableError extends BackendError {
   readonly tried: readonly Attempt[];
 
   constructor(message: string, tried: readonly Attempt[]) {
-    super("cuda", [message, ...tried.map(({ path, error }) => `  ${path}: ${error}`)].join("\n"));
+    // The loader begins what it says with the path itself.
+    const lines = tried.map(({ path, error }) => (error.startsWith(path) ? `  ${error}` : `  ${path}: ${error}`));
+    super("cuda", [message, ...lines].join("\n"));
     this.tried = tried;
   }
 }
@@ -105,15 +107,31 @@ export interface Loaded {
   readonly addon: string;
 }
 
+/** The emulated driver is beside the addon, unless that is a prebuilt one: it comes with local builds alone. */
+function emulationPath(addon: string): string {
+  const native = nativeFolder();
+  const folders = [dirname(addon), ...(native ? [buildFolder(native)] : [])];
+  const paths = folders.map((folder) => join(folder, emulationFile));
+  return paths.find((path) => existsSync(path)) ?? (paths.at(-1) as string);
+}
+
 /**
  * Loads the addon and asks it for the libraries; what of them is missing stands in the answer. Throws CudaUnavailableError
  * without an addon.
  */
 export function loadLibraries(options: AddonPaths = {}, environment: NodeJS.ProcessEnv = process.env): Loaded {
   const { addon, path } = loadAddon(options.addon ?? (environment.THALWEG_CUDA_ADDON || undefined));
-  const candidates = libraryCandidates(options, environment, join(dirname(path), emulationFile));
+  const emulation = emulationPath(path);
+  const candidates = libraryCandidates(options, environment, emulation);
+  if (candidates.driver[0] === emulation && !existsSync(emulation)) {
+    const tried = [{ path: emulation, error: "not built; `npx thalweg build-cuda` builds it" }];
+    throw new CudaUnavailableError("the emulated driver was not found. Looked for", tried);
+  }
   return { libraries: addon.open(candidates), addon: path };
 }
+
+/** Kernels convert to bfloat16, compare with NaN and use tensor cores by instructions that older devices lack. */
+const leastArchitecture = 80;
 
 const attempts = ({ tried }: LoadedLibrary): readonly Attempt[] => tried;
 
@@ -136,8 +154,13 @@ export function requireDevice({ libraries, addon }: Loaded, ordinal: number): vo
   if (devices.length === 0) {
     throw new CudaUnavailableError(`the driver (${driver.path}) sees no device`, attempts(driver));
   }
-  if (!devices.some((device) => device.ordinal === ordinal)) {
+  const device = devices.find((candidate) => candidate.ordinal === ordinal);
+  if (device === undefined) {
     const names = devices.map(({ ordinal: number, name }) => `${number} (${name})`).join(", ");
     throw new CudaUnavailableError(`there is no device ${ordinal}; there are ${names}`, []);
+  }
+  if (device.architecture < leastArchitecture) {
+    const [has, needs] = [device.architecture, leastArchitecture].map((number) => (number / 10).toFixed(1));
+    throw new CudaUnavailableError(`${device.name} has compute capability ${has}, kernels need ${needs}`, []);
   }
 }

@@ -46,8 +46,8 @@ export class Functions {
     this.#version = JSON.stringify([
       this.#options,
       libraries.nvrtcVersion,
-      libraries.emulated ? process.env.THALWEG_CUDA_EMULATION_FLAGS : undefined,
-      libraries.emulated,
+      // The emulation's compiler is what its environment says.
+      libraries.emulated && [process.env.THALWEG_CUDA_EMULATION_CXX, process.env.THALWEG_CUDA_EMULATION_FLAGS],
       deviceHeaders(),
     ]);
   }
