@@ -1,6 +1,14 @@
 #include "module.h"
 
+#include <algorithm>
+
 namespace thalweg {
+namespace {
+
+/** Shared memory that every function may have. */
+constexpr int unaskedSharedBytes = 48 * 1024;
+
+}  // namespace
 
 Module::Module(std::shared_ptr<Context> owner, const std::string& image) : Resource(std::move(owner)) {
   Context::Current current(*context());
@@ -20,10 +28,13 @@ Function::Function(std::shared_ptr<Module> module, const std::string& name, int 
   registers_ = attribute(driver::functionRegisters);
   localBytes_ = attribute(driver::functionLocalBytes);
   sharedBytes_ = attribute(driver::functionSharedBytes);
-  // Only ever raised: the limit is the function's, and someone else may have asked for more.
-  if (sharedBytes > attribute(driver::functionMaxDynamicSharedBytes)) {
-    context.check(driver.cuFuncSetAttribute(handle_, driver::functionMaxDynamicSharedBytes, sharedBytes), [&] {
-      return "cuFuncSetAttribute of " + name + " for " + std::to_string(sharedBytes) + " bytes of shared memory";
+  // Only ever raised: the limit is the function's, and someone else may have asked for more. What is static counts too: above
+  // 48 KB of both together a function must have asked, even for as much as the limit was from the beginning.
+  const int limit = attribute(driver::functionMaxDynamicSharedBytes);
+  if (sharedBytes > limit || (sharedBytes > 0 && sharedBytes + sharedBytes_ > unaskedSharedBytes)) {
+    const int wanted = std::max(sharedBytes, limit);
+    context.check(driver.cuFuncSetAttribute(handle_, driver::functionMaxDynamicSharedBytes, wanted), [&] {
+      return "cuFuncSetAttribute of " + name + " for " + std::to_string(wanted) + " bytes of shared memory";
     });
   }
 }

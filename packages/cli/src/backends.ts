@@ -141,8 +141,9 @@ export const threadsOption = [
 export const backendOptions = ({ threads }: { readonly threads?: number }): BackendOptions =>
   threads === undefined ? {} : { threads };
 
-/** What it says of itself, and its threads, which not every backend mentions. */
-export function describe({ description, capabilities: { threads } }: Backend): string {
+/** What it says of itself, and its threads, which not every backend that computes on the processor mentions. */
+export function describe({ description, capabilities: { threads, asynchronous } }: Backend): string {
+  if (asynchronous) return description;
   const count = `${threads} thread${threads === 1 ? "" : "s"}`;
   return description.includes(count) ? description : `${description}; ${count}`;
 }

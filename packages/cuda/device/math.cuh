@@ -109,6 +109,7 @@ template <class T>
 __device__ inline T relu(T a) {
   return a < T(0) ? T(0) : a;
 }
+__device__ inline unsigned relu(unsigned a) { return a; }
 
 __device__ inline float reciprocalRoot(float a) { return rsqrtf(a); }
 __device__ inline double reciprocalRoot(double a) { return 1.0 / sqrt(a); }

@@ -13,12 +13,13 @@ import { functionName, translationUnit } from "../src/program/translationUnit.ts
 /** Those that the release is checked on: A100, H100 and H200, B200. */
 export const architectures = [80, 90, 100] as const;
 
-/** Path of nvcc: on PATH, in CUDA_HOME, or where toolkits are installed. */
+/** Path of nvcc: on PATH, in CUDA_HOME, or where toolkits are installed. Undefined without the compiler that it needs too. */
 export function findNvcc(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const { PATH = "", CUDA_HOME, CUDA_PATH } = environment;
   const toolkits = [CUDA_HOME, CUDA_PATH, "/usr/local/cuda"].filter((root) => root);
   const folders = [...PATH.split(delimiter), ...toolkits.map((root) => join(root as string, "bin"))];
-  return folders.map((folder) => join(folder, "nvcc")).find((path) => existsSync(path));
+  const hasCompiler = PATH.split(delimiter).some((folder) => existsSync(join(folder, "g++")));
+  return hasCompiler ? folders.map((folder) => join(folder, "nvcc")).find((path) => existsSync(path)) : undefined;
 }
 
 /** The architectures of `architectures` that this nvcc knows. */
@@ -39,12 +40,16 @@ export interface KernelUse {
   readonly spillLoads: number;
 }
 
+/** Four registers. */
+const savedBytes = 16;
+
 /**
- * Whether values of a kernel do not fit in registers. Not asked of float64: functions and division there are calls, around
- * which values are saved where many are live, whatever number of registers is left.
+ * Whether values of a kernel do not fit in registers. Not where there are a few: division and square root call a function for
+ * the rare numbers that need more steps, and around a call some values may be saved, whatever number of registers is left.
+ * In float64 that is what everything beyond a sum does, so it is not asked there.
  */
-export const spills = ({ source, spillStores, spillLoads }: KernelUse): boolean =>
-  spillStores + spillLoads > 0 && !/\b(double|Double|Float64)/.test(source);
+export const spills = ({ source, spillStores }: KernelUse): boolean =>
+  spillStores > savedBytes && !/\b(double|Double|Float64)/.test(source);
 
 export interface NvccResult {
   readonly kernels: readonly KernelUse[];
@@ -75,10 +80,10 @@ export function readUse(log: string, sources: readonly string[]): NvccResult {
 }
 
 /**
- * Those of program/functions.ts, and ptxas is to talk. nvcc warns where NVRTC would not of generated names that nobody uses,
- * which cost nothing.
+ * Those of program/functions.ts, and ptxas is to talk. nvcc warns, where NVRTC says nothing, of what generated text has by its
+ * nature: names that nobody uses (177), a mean of nothing (39), a relu of unsigned numbers (186).
  */
-const options = ["-std=c++17", "-fmad=false", "-cubin", "-Xptxas=-v", "-diag-suppress=177"];
+const options = ["-std=c++17", "-fmad=false", "-cubin", "-Xptxas=-v", "-diag-suppress=39,177,186"];
 
 /** Compiles sources (KERNEL still in them) as one unit. Rejects with what nvcc printed if it fails. */
 export async function compileByNvcc(

@@ -129,7 +129,7 @@ async function main(): Promise<number> {
   }
   const nvcc = findNvcc();
   if (nvcc === undefined) {
-    console.error("There is no nvcc on PATH, in CUDA_HOME, or in /usr/local/cuda/bin.");
+    console.error("There is no nvcc on PATH, in CUDA_HOME, or in /usr/local/cuda/bin, or no g++ for it.");
     return 1;
   }
   const architectures = values.architectures?.split(",").map(Number) ?? knownArchitectures(nvcc);

@@ -160,7 +160,7 @@ describe.skipIf(!canEmulate)("on the emulated driver", () => {
       true,
       true,
     ]);
-    expect(description).toMatch(/^Emulated \(sm_90, 132 multiprocessors, .*; CUDA driver interface 13\.0, NVRTC 0\./);
+    expect(description).toMatch(/^Emulated \(sm_90, 132 multiprocessors, .*; driver \(CUDA 13\.0\), NVRTC 0\./);
   });
 
   it.each(Object.keys(dtypes) as DType[])("buffers of %s begin with zeros and keep what is written", async (dtype) => {

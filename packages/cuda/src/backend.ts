@@ -20,6 +20,7 @@ import { GrowingBlock } from "./memory/growing.ts";
 import { type Block, DevicePool } from "./memory/pool.ts";
 import { Uploads } from "./memory/uploads.ts";
 import type { DeviceInfo, NativeContext, NativeLibraries } from "./native/addon.ts";
+import { driverVersion } from "./native/driverVersion.ts";
 import type { DiskCache } from "./program/diskCache.ts";
 import { CudaExecutable, type Machine } from "./program/executable.ts";
 import { Functions } from "./program/functions.ts";
@@ -137,9 +138,11 @@ export class CudaBackend implements Backend {
       products: new Products(context),
     };
     const products = target.cublasLt ? `cuBLASLt ${libraries.cublasLtVersion}` : "no cuBLASLt";
+    const release = libraries.emulated ? undefined : driverVersion();
+    const driver = `${release ? `driver ${release}` : "driver"} (CUDA ${version(libraries.driverVersion ?? 0)})`;
     this.description = [
       `${device.name} (sm_${device.architecture}, ${device.multiprocessors} multiprocessors, ${formatBytes(device.memoryBytes)})`,
-      `CUDA driver interface ${version(libraries.driverVersion ?? 0)}, NVRTC ${libraries.nvrtcVersion?.join(".")}, ${products}`,
+      `${driver}, NVRTC ${libraries.nvrtcVersion?.join(".")}, ${products}`,
       `float32 products ${precision === "tf32" ? "by TF32" : "in float32"}`,
     ].join("; ");
     this.capabilities = {

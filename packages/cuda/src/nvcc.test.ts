@@ -1,6 +1,6 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { kernelKinds } from "@thalweg/core/backend";
 import { describe, expect, it } from "vitest";
 import { compileByNvcc, findNvcc, knownArchitectures, readUse, spills } from "../nvcc/nvcc.ts";
@@ -38,32 +38,36 @@ describe("the samples", () => {
 });
 
 // Each architecture takes some ten seconds of one core.
-describe.skipIf(!nvcc)(nvcc ? "nvcc" : "nvcc (not on PATH, in CUDA_HOME or in /usr/local/cuda/bin)", () => {
-  it.for(nvcc ? knownArchitectures(nvcc) : [])(
-    "compiles every form of kernel for sm_%i, and every value stays in registers",
-    { timeout: 400_000 },
-    async (architecture) => {
-      const names = new Map<string, string>();
-      for (const { name, program, precision } of samples) {
-        for (const text of textsOf(program, targetOf(architecture, { precision, cublasLt: false }))) {
-          if (!names.has(text)) names.set(text, name);
+describe.skipIf(!nvcc)(
+  nvcc ? "nvcc" : "nvcc (none on PATH, in CUDA_HOME or in /usr/local/cuda/bin, or no g++ for it)",
+  () => {
+    it.for(nvcc ? knownArchitectures(nvcc) : [])(
+      "compiles every form of kernel for sm_%i, and every value stays in registers",
+      { timeout: 400_000 },
+      async (architecture) => {
+        const names = new Map<string, string>();
+        for (const { name, program, precision } of samples) {
+          for (const text of textsOf(program, targetOf(architecture, { precision, cublasLt: false }))) {
+            if (!names.has(text)) names.set(text, name);
+          }
         }
-      }
-      const { kernels, warnings } = await compileByNvcc(nvcc as string, [...names.keys()], architecture);
-      const spilling = kernels
-        .filter(spills)
-        .map(
-          ({ source, registers, spillStores }) => `${names.get(source)}: ${registers} registers, ${spillStores} bytes`,
-        );
-      expect({ spilling, warnings }).toEqual({ spilling: [], warnings: [] });
-    },
-  );
+        const { kernels, warnings } = await compileByNvcc(nvcc as string, [...names.keys()], architecture);
+        const spilling = kernels
+          .filter(spills)
+          .map(
+            ({ source, registers, spillStores }) =>
+              `${names.get(source)}: ${registers} registers, ${spillStores} bytes`,
+          );
+        expect({ spilling, warnings }).toEqual({ spilling: [], warnings: [] });
+      },
+    );
 
-  it("says why a text does not compile", { timeout: 60_000 }, async () => {
-    const source = `extern "C" __global__ void KERNEL(float* x) { x[0] = nothing; }\n`;
-    await expect(compileByNvcc(nvcc as string, [source], 90)).rejects.toThrow('"nothing" is undefined');
-  });
-});
+    it("says why a text does not compile", { timeout: 60_000 }, async () => {
+      const source = `extern "C" __global__ void KERNEL(float* x) { x[0] = nothing; }\n`;
+      await expect(compileByNvcc(nvcc as string, [source], 90)).rejects.toThrow('"nothing" is undefined');
+    });
+  },
+);
 
 it("finds what ptxas says of each function", () => {
   const [first, second] = ["first", "second"] as const;
@@ -93,14 +97,14 @@ it("finds what ptxas says of each function", () => {
 it("looks for nvcc on PATH first, then in CUDA_HOME", () => {
   const root = mkdtempSync(join(tmpdir(), "thalweg-nvcc-test-"));
   try {
-    for (const folder of ["path", "home/bin"]) {
-      mkdirSync(join(root, folder), { recursive: true });
-      writeFileSync(join(root, folder, "nvcc"), "");
-      chmodSync(join(root, folder, "nvcc"), 0o755);
+    for (const file of ["path/nvcc", "compiler/g++", "home/bin/nvcc"]) {
+      mkdirSync(join(root, file, ".."), { recursive: true });
+      writeFileSync(join(root, file), "");
     }
-    const [PATH, CUDA_HOME] = [join(root, "path"), join(root, "home")];
-    expect(findNvcc({ PATH, CUDA_HOME })).toBe(join(PATH, "nvcc"));
-    expect(findNvcc({ PATH: "/nowhere", CUDA_HOME })).toBe(join(CUDA_HOME, "bin/nvcc"));
+    const [nvccs, compilers, CUDA_HOME] = ["path", "compiler", "home"].map((folder) => join(root, folder));
+    expect(findNvcc({ PATH: `${nvccs}${delimiter}${compilers}`, CUDA_HOME })).toBe(join(root, "path/nvcc"));
+    expect(findNvcc({ PATH: compilers, CUDA_HOME })).toBe(join(root, "home/bin/nvcc"));
+    expect(findNvcc({ PATH: nvccs, CUDA_HOME })).toBeUndefined();
   } finally {
     rmSync(root, { recursive: true });
   }

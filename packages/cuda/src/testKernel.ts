@@ -9,6 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { bytesPerElement, dtypes, type HostArray, type Program } from "@thalweg/core/backend";
+import { TestRunner } from "vitest";
 import { deviceFolder } from "./device.ts";
 import { argumentsOf } from "./kernel/argumentsOf.ts";
 import { compileKernel } from "./kernel/compileKernel.ts";
@@ -30,8 +31,13 @@ const emulation = fileURLToPath(new URL("../../../native/cuda/emulation/", impor
 const flags = ["-std=c++17", "-O1", "-fPIC", "-ffp-contract=off", "-DTHALWEG_EMULATION", "-w"];
 const cache = join(tmpdir(), "thalweg-test-kernels");
 
+/** Runs g++. Where there is none, the test that asks is skipped. */
 function compiler(args: readonly string[]): void {
-  const { status, stderr } = spawnSync("g++", args, { encoding: "utf8" });
+  const { status, stderr, error } = spawnSync("g++", args, { encoding: "utf8" });
+  if (error && "code" in error && error.code === "ENOENT") {
+    TestRunner.getCurrentTest()?.context.skip("no g++");
+    throw error;
+  }
   if (status !== 0) throw new Error(`g++ ${args.join(" ")}\n${stderr}`);
 }
 

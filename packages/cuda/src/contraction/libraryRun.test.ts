@@ -82,4 +82,18 @@ describe.runIf(canEmulate)("products by cuBLASLt, emulated", () => {
     for (let at = 0; at < m * n; at++) if (ordered[at] !== expected[at]) different++;
     expect(different).toBe(0);
   });
+
+  it("takes operands that begin within a buffer", async () => {
+    const whole = productProgram(m, n, k, { packed: true });
+    const kernel = whole.kernels[0] as MatmulKernel;
+    // 16 bytes, which is all the alignment that is asked for.
+    const offset = 4;
+    const buffers = whole.buffers.map((buffer, i) => (i === 0 ? { ...buffer, size: buffer.size + offset } : buffer));
+    const program = { ...whole, buffers, kernels: [{ ...kernel, a: { ...kernel.a, offset } }] };
+    const context = { program, target: { ...testTarget, cublasLt: true }, guarded: false };
+    expect(compileMatmul(program.kernels[0] as MatmulKernel, context).launches[0]?.kind).toBe("product");
+    const inputs = wholeNumbers(program);
+    const [a, ...others] = inputs as [Float32Array, ...HostArray[]];
+    expect(numbers(await run(program, inputs))).toEqual(expectedOf([a.subarray(offset), ...others], {}));
+  });
 });

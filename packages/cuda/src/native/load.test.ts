@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { DeviceInfo, LoadedLibrary, NativeLibraries } from "./addon.ts";
-import { CudaUnavailableError, emulationFile, loadLibraries, requireDevice } from "./load.ts";
+import { CudaUnavailableError, emulationFile, interfaceVersion, loadLibraries, requireDevice } from "./load.ts";
 
 const found: LoadedLibrary = { path: "found", tried: [] };
 const librariesWith = (...devices: readonly Partial<DeviceInfo>[]): NativeLibraries =>
@@ -30,6 +30,8 @@ describe("the addon", () => {
     writeFileSync(path, text);
     return path;
   };
+  /** Gives back what it is asked for. */
+  const telling = `module.exports = { interfaceVersion: ${interfaceVersion}, open: (candidates) => candidates }`;
   beforeAll(() => {
     folder = realpathSync(mkdtempSync(join(tmpdir(), "thalweg-load-")));
   });
@@ -50,15 +52,17 @@ describe("the addon", () => {
     const [missing, broken, old] = [
       join(folder, "none.node"),
       addonOf("broken", "throw new Error('no such symbol')"),
-      addonOf("old", "exports.interfaceVersion = 0"),
+      addonOf("old", `exports.interfaceVersion = ${interfaceVersion - 1}`),
     ];
     expect(refusal(missing)).toEqual([{ path: missing, error: "no such file" }]);
     expect(refusal(broken)).toEqual([{ path: broken, error: "no such symbol" }]);
-    expect(refusal(old)).toEqual([{ path: old, error: "speaks interface 0, expected 1" }]);
+    expect(refusal(old)).toEqual([
+      { path: old, error: `speaks interface ${interfaceVersion - 1}, expected ${interfaceVersion}` },
+    ]);
   });
 
   it("is asked for what the environment and the options name", () => {
-    const addon = addonOf("whole", "module.exports = { interfaceVersion: 1, open: (candidates) => candidates }");
+    const addon = addonOf("whole", telling);
     const environment = { THALWEG_CUDA_ADDON: addon, THALWEG_CUDA_DRIVER: "driver", THALWEG_NVRTC: "nvrtc" };
     const loaded = loadLibraries({ cublasLt: "cublasLt" }, environment);
     expect(loaded).toEqual({
@@ -68,7 +72,7 @@ describe("the addon", () => {
   });
 
   it("is emulated by the library beside it", () => {
-    const addon = addonOf("emulated", "module.exports = { interfaceVersion: 1, open: (candidates) => candidates }");
+    const addon = addonOf("emulated", telling);
     const beside = join(folder, "emulated", emulationFile);
     writeFileSync(beside, "");
     const { libraries } = loadLibraries({ addon }, { THALWEG_CUDA_DRIVER: "emulated" });
