@@ -28,8 +28,8 @@ Function::Function(std::shared_ptr<Module> module, const std::string& name, int 
   registers_ = attribute(driver::functionRegisters);
   localBytes_ = attribute(driver::functionLocalBytes);
   sharedBytes_ = attribute(driver::functionSharedBytes);
-  // Only ever raised: the limit is the function's, and someone else may have asked for more. What is static counts too: above
-  // 48 KB of both together a function must have asked, even for as much as the limit was from the beginning.
+  // Only ever raised: the limit is the function's, and someone else may have asked for more. Static memory counts too:
+  // above 48 KB of both together a function must have asked, even for what its limit was from the beginning.
   const int limit = attribute(driver::functionMaxDynamicSharedBytes);
   if (sharedBytes > limit || (sharedBytes > 0 && sharedBytes + sharedBytes_ > unaskedSharedBytes)) {
     const int wanted = std::max(sharedBytes, limit);

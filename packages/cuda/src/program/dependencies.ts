@@ -43,14 +43,22 @@ const conflict = (before: Touched, after: Touched): boolean =>
 
 /**
  * For each kernel the earlier ones it waits for directly; those it waits for through others are left out. Undefined: each for
- * the one before.
+ * the one before. `sharing`: which kernels have scratch memory in common.
  */
-export function kernelDependencies(program: Program): readonly (readonly number[])[] | undefined {
+export function kernelDependencies(
+  program: Program,
+  sharing: readonly boolean[] = [],
+): readonly (readonly number[])[] | undefined {
   const { kernels } = program;
   if (kernels.length > mostKernels) return undefined;
   const touched = kernels.map((kernel) => touchedBy(program, kernel));
   const guarded = guardedKernels(program);
   const failing = kernels.map(kernelMayFail);
+  // A scatterAdd looks at the status itself, between checking its indices and adding.
+  const looking = kernels.map(({ kind }, i) => guarded[i] || kind === "scatterAdd");
+  /** A kernel that looks at the status must find it as it was, or some of its blocks would stop and others go on. */
+  const byStatus = (j: number, i: number): boolean =>
+    ((looking[i] && failing[j]) || (failing[i] && looking[j])) === true;
   // Bit j of a kernel's set: it comes after kernel j, directly or not.
   const words = Math.ceil(kernels.length / 32);
   const reached: Uint32Array[] = [];
@@ -59,8 +67,8 @@ export function kernelDependencies(program: Program): readonly (readonly number[
     const direct: number[] = [];
     for (let j = i - 1; j >= 0; j--) {
       if (((after[j >>> 5] as number) >>> (j & 31)) & 1) continue;
-      const waits = (guarded[i] && failing[j]) || conflict(touched[j] as Touched, touched[i] as Touched);
-      if (!waits) continue;
+      const waits = byStatus(j, i) || (sharing[i] && sharing[j]);
+      if (!waits && !conflict(touched[j] as Touched, touched[i] as Touched)) continue;
       direct.push(j);
       const before = reached[j] as Uint32Array;
       for (let w = 0; w < words; w++) after[w] = (after[w] as number) | (before[w] as number);

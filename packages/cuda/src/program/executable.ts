@@ -96,8 +96,7 @@ export class CudaExecutable implements Executable {
     );
     const scratch = layOutScratch(kernels);
     this.#scratchBytes = scratch.bytes;
-    // Kernels that share scratch memory cannot run side by side.
-    const dependencies = scratch.shared ? undefined : kernelDependencies(program);
+    const dependencies = kernelDependencies(program, scratch.shared);
     this.#after =
       dependencies &&
       launchDependencies(
