@@ -9,7 +9,7 @@ import { parseArgs } from "node:util";
 import { buildAddon } from "@thalweg/cuda";
 import { build } from "./build.ts";
 
-/** Machines that are lent take no more. */
+/** What can still be carried to a machine by hand. */
 const mostBytes = 64 * 2 ** 20;
 
 const root = fileURLToPath(new URL("../../..", import.meta.url));
