@@ -14,6 +14,8 @@ const report = process.env.THALWEG_TEST_REPORT;
 
 export default defineConfig({
   test: {
+    // One worker a core: by itself vitest would leave one core of two idle.
+    maxWorkers: "100%",
     reporters: report ? ["default", ["json", { outputFile: report }]] : ["default"],
     projects: projects.map(({ name, root }) => ({
       resolve: { conditions },

@@ -28,6 +28,9 @@ export const operations: readonly Operation[] = [
 /** Exports of core's tensor layer that are no operations, or are tested elsewhere. */
 export const notInTable: Readonly<Record<string, string>> = {
   Tensor: "a class",
+  autocast:
+    "says in which dtype operations are built, not what they do; core's own tests, and those of the backends that gain by it",
+  autocastDType: "as autocast",
   Parameter: "a class; the memory and sweep layers update parameters",
   Generator: "the random layer",
   defaultGenerator: "the random layer",
