@@ -4,6 +4,7 @@ import {
   BackendError,
   type BufferHandle,
   bytesPerElement,
+  checkHostArray,
   type DType,
   dtypes,
   type Executable,
@@ -205,11 +206,7 @@ export class CudaBackend implements Backend {
 
   write(handle: BufferHandle, data: HostArray): void {
     const buffer = this.#live(handle, "write");
-    const { hostArray } = dtypes[buffer.dtype];
-    if (data.constructor !== hostArray || data.length !== buffer.size) {
-      const got = `${data.constructor.name} of ${data.length}`;
-      throw new BackendError("cuda", `write: got ${got}, expected ${hostArray.name} of ${buffer.size}`);
-    }
+    checkHostArray("cuda", data, buffer.dtype, buffer.size);
     cudaErrorAsBackendError("write", () => {
       const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
       if (bytes.length > 0) buffer.copy = this.#machine.uploads.send(buffer.block.address, bytes, buffer.lastUse);

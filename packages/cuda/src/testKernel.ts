@@ -15,6 +15,7 @@ import { argumentsOf } from "./kernel/argumentsOf.ts";
 import { compileKernel } from "./kernel/compileKernel.ts";
 import { guardedKernels } from "./kernel/guard.ts";
 import type { Argument, Launch } from "./kernel/launch.ts";
+import { functionName, translationUnit } from "./program/translationUnit.ts";
 import type { Target } from "./target.ts";
 
 export const testTarget: Target = {
@@ -41,13 +42,11 @@ function compiler(args: readonly string[]): void {
   if (status !== 0) throw new Error(`g++ ${args.join(" ")}\n${stderr}`);
 }
 
-/** Compiles texts (KERNEL still in them, named k0, k1, …) to a shared object; gives its path. */
+/** Compiles texts to a shared object, in which each has the name `functionName` gives it; gives its path. */
 export function compileTexts(sources: readonly string[]): string {
-  const text = `#include "thalweg.cuh"\n${sources.map((source, i) => `namespace n${i} {\n${source.replaceAll(/#include .*\n/g, "").replaceAll(/\bKERNEL\b/g, `k${i}`)}}\n`).join("\n")}`;
-  const includes = [...new Set(sources.flatMap((source) => source.match(/#include .*\n/g) ?? []))];
   const folder = mkdtempSync(join(tmpdir(), "thalweg-kernels-"));
   const file = join(folder, "kernels.cpp");
-  writeFileSync(file, text.replace("\n", `\n${includes.join("")}`));
+  writeFileSync(file, translationUnit([...new Set(sources)]));
   const output = join(folder, "kernels.so");
   compiler([
     ...flags,
@@ -71,7 +70,7 @@ const runnerSource = String.raw`
 #include <vector>
 #include <dlfcn.h>
 #include "launch.h"
-// Reads: path of kernels, blocks of memory, then launches; writes the blocks back.
+// Arguments: kernels, job, result, then the names of functions. A job: blocks of memory, then launches.
 static FILE* in;
 static uint64_t word() { uint64_t w; if (fread(&w, 8, 1, in) != 1) { fprintf(stderr, "short job\n"); exit(3); } return w; }
 int main(int argc, char** argv) {
@@ -101,7 +100,7 @@ int main(int argc, char** argv) {
     std::vector<uint64_t> arguments;
     for (uint64_t m = word(), j = 0; j < m; j++) { uint64_t block = word(), offset = word(); arguments.push_back(block == ~0ull ? offset : (uint64_t)(blocks[block] + offset)); }
     if (kind == 0) {
-      char name[32]; snprintf(name, sizeof name, "k%llu", (unsigned long long)a);
+      const char* name = argv[4 + a];
       void* f = dlsym(library, name);
       if (!f) { fprintf(stderr, "no function %s\n", name); return 3; }
       char error[1024] = "";
@@ -278,7 +277,9 @@ export function execute(
   ];
   const [job, result] = [join(folder, "job"), join(folder, "result")];
   writeFileSync(job, Buffer.concat(parts));
-  const { status, stderr, signal } = spawnSync(runner(), [library, job, result], { encoding: "utf8" });
+  const { status, stderr, signal } = spawnSync(runner(), [library, job, result, ...sources.map(functionName)], {
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`the kernels failed (${signal ?? status}): ${stderr} in ${folder}`);
   const bytes = readFileSync(result);
   rmSync(folder, { recursive: true });

@@ -4,6 +4,7 @@ import {
   BackendError,
   type BufferHandle,
   bytesPerElement,
+  checkHostArray,
   type DType,
   dtypes,
   type Executable,
@@ -111,11 +112,7 @@ export class WasmBackend implements Backend {
   write(buffer: BufferHandle, data: HostArray): void {
     const { dtype, size } = buffer as WasmBuffer;
     this.#cell(buffer, "write");
-    const { hostArray } = dtypes[dtype];
-    if (data.constructor !== hostArray || data.length !== size) {
-      const got = `${data.constructor.name} of ${data.length}`;
-      throw new BackendError("wasm", `write: got ${got}, expected ${hostArray.name} of ${size}`);
-    }
+    checkHostArray("wasm", data, dtype, size);
     this.#view(buffer, "write", true).set(data);
   }
 

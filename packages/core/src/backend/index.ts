@@ -46,6 +46,7 @@ export { contiguousStrides, formatShape, type Shape, sizeOf } from "../graph/sha
 export { type Access, accessesOf, convolutionShapes, epilogueSizes } from "./accesses.ts";
 export type { Backend, BufferHandle, Capabilities, Executable, ExpectedFailure, MemoryUse } from "./backend.ts";
 export { accessInterval, type Interval, isInjective } from "./bounds.ts";
+export { checkHostArray } from "./checkHostArray.ts";
 export { contractionAsLoop } from "./contractionAsLoop.ts";
 export { isExpensive, liveValues, operandsOf } from "./dataflow.ts";
 export { engineName } from "./engineName.ts";

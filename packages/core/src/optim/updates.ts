@@ -268,13 +268,17 @@ function membersOf<Options extends object>(
   return members;
 }
 
-/** What the loss is multiplied by before it is differentiated; undefined: by nothing. */
-export function lossScaleOf<Options extends object>(updated: Updated<Options>): Tensor | undefined {
-  if (!updated.rule.lossScale) return undefined;
+/** The shared state before the update, made where it is missing; a compiled step is traced anew when it is another. */
+function sharedOf<Options extends object>(updated: Updated<Options>): Readonly<Record<string, Parameter>> {
   updated.shared ??= sharedState(updated);
   const before = updated.shared;
   guard(() => updated.shared === before);
-  return updated.rule.lossScale(before);
+  return before;
+}
+
+/** What the loss is multiplied by before it is differentiated; undefined: by nothing. */
+export function lossScaleOf<Options extends object>(updated: Updated<Options>): Tensor | undefined {
+  return updated.rule.lossScale?.(sharedOf(updated));
 }
 
 /** What the rule computes from all parameters together. */
@@ -284,9 +288,7 @@ function share<Options extends object>(
 ): { pairs: Pair[]; values: Readonly<Record<string, Tensor>> } {
   const { rule } = updated;
   if (!rule.share) return { pairs: [], values: {} };
-  updated.shared ??= sharedState(updated);
-  const before = updated.shared;
-  guard(() => updated.shared === before);
+  const before = sharedOf(updated);
   const { state = {}, values = {} } = rule.share({ groups: sharedGroups(updated, members), state: before });
   const pairs = Object.entries(before).map(([name, target]) => pairOf(rule.name, name, target, state[name]));
   return { pairs, values: { ...state, ...values } };
